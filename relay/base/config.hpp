@@ -1,0 +1,78 @@
+// The settings of the program: one table (config_table.cpp) from which flags, environment names,
+// defaults, checks, --help and the table in README.md are made, so that they cannot disagree.
+//
+// Flags win over the environment, the environment over defaults. A wrong value, and a name that is
+// almost one of ours, end the start; a RELAY_* name that is somebody else's (Kubernetes service
+// links, settings of other relays) is ignored and named in one warning.
+//
+// Owner    main; everybody else gets values, or `const Config&`, in a constructor.
+// Thread   pure functions; a Config is constant once parsed.
+// Errors   text for a person, naming setting, value, source and what would be valid; main prints
+//          it and exits with config_exit_code.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ringlay::base {
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+enum class LogFormat : std::uint8_t { automatic, text, json };
+
+// A host to subscribe to, by plain HTTP. `name` is lower-case; an IPv6 address has no brackets.
+struct HostAddress {
+    std::string name;
+    std::uint16_t port = 0;
+    bool operator==(const HostAddress&) const = default;
+};
+
+// Defaults are in the table, not here: only parse_config() makes a Config with meaning.
+struct Config {
+    std::string data_dir;
+    std::uint16_t port = 0;       // 0: any free port
+    std::uint16_t http_port = 0;  // 0: any free port
+    std::string bind;             // an IPv4 or IPv6 address, without brackets
+    std::string http_bind;        // likewise
+    std::vector<HostAddress> hosts;
+    std::uint32_t workers = 0;
+    std::uint64_t retention_hours = 0;
+    std::uint64_t retention_bytes = 0;  // 0: half of the free space, at most 100 GB
+    std::uint64_t segment_bytes = 0;
+    std::uint64_t tail_bytes = 0;
+    std::uint64_t sync_interval_ms = 0;
+    std::uint64_t initial_seq = 0;  // 0: unix time in ms times 100
+    std::uint64_t consumer_stall_seconds = 0;
+    std::uint32_t max_consumers = 0;
+    std::uint32_t max_consumers_per_address = 0;
+    LogLevel log_level = LogLevel::info;
+    LogFormat log_format = LogFormat::automatic;
+};
+
+struct ConfigError {
+    std::string text;
+};
+inline constexpr int config_exit_code = 2;
+
+struct Invocation {
+    enum class Action : std::uint8_t { run, help, version, print_config_table };
+    Action action = Action::run;
+    Config config;                      // meaningful for Action::run
+    std::vector<std::string> warnings;  // log them once the logger exists
+};
+
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+// `arguments` without the program's name; `cpu_count` 0: unknown.
+std::expected<Invocation, ConfigError> parse_config(std::span<const std::string_view> arguments,
+                                                    const Environment& environment,
+                                                    unsigned cpu_count);
+
+std::string help_text();
+std::string config_table_markdown();
+
+}  // namespace ringlay::base

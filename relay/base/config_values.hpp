@@ -1,0 +1,32 @@
+// From the text of a setting to its value. Pure; refuses what is not wholly understood: no sign, no
+// surrounding space, no number beyond 64 bits. Private to relay/base.
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/base/config.hpp"
+
+namespace ringlay::base {
+
+std::optional<std::uint64_t> parse_count(std::string_view text);
+
+// 4096, 64K, 64KB (powers of 1000), 64Ki, 64KiB (powers of 1024); K, M, G, T in either case.
+std::optional<std::uint64_t> parse_size_bytes(std::string_view text);
+
+// 72, or a Go duration that is a whole number of hours: 72h, 1h60m, 72h0m0s.
+std::optional<std::uint64_t> parse_hours(std::string_view text);
+
+// The address in its one form; `localhost` is 127.0.0.1.
+std::optional<std::string> parse_loopback(std::string_view text);
+
+std::optional<LogLevel> parse_log_level(std::string_view text);
+std::optional<LogFormat> parse_log_format(std::string_view text);
+
+// The error completes "must be ".
+std::expected<std::vector<HostAddress>, std::string> parse_hosts(std::string_view text);
+
+}  // namespace ringlay::base
