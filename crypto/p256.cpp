@@ -45,8 +45,12 @@ T refused(T value) {
     return value;
 }
 
-Number number(Bytes big_endian) {
-    return Number(BN_bin2bn(big_endian.data(), big_endian.size(), nullptr));
+// Numbers and digests alike. An int, as OpenSSL counts; a constant, so that BoringSSL's size_t
+// takes it as well.
+constexpr int number_bytes = 32;
+
+Number number(std::span<const std::uint8_t, number_bytes> big_endian) {
+    return Number(BN_bin2bn(big_endian.data(), number_bytes, nullptr));
 }
 
 void write(const BIGNUM* value, std::span<std::uint8_t, 32> out) {
@@ -67,7 +71,7 @@ Point coordinates(const EC_POINT* point) {
 
 Key key_of(const Point& point) {
     Key key(EC_KEY_new());
-    Number x = number(Bytes(point).first(32)), y = number(Bytes(point).last(32));
+    Number x = number(std::span(point).first<32>()), y = number(std::span(point).last<32>());
     GroupPoint at(EC_POINT_new(group()));
     bool done =
         EC_KEY_set_group(key.get(), group()) == 1 &&
@@ -109,7 +113,7 @@ bool verify(const Point& key, const Digest& digest, std::span<const std::uint8_t
         return refused(false);
     }
     Key parsed = key_of(key);
-    bool right = ECDSA_do_verify(digest.data(), digest.size(), pair.get(), parsed.get()) == 1;
+    bool right = ECDSA_do_verify(digest.data(), number_bytes, pair.get(), parsed.get()) == 1;
     return right ? true : refused(false);
 }
 
@@ -127,7 +131,7 @@ std::optional<Point> public_point(const Secret& secret) {
 std::optional<Signature> sign(const Secret& secret, const Digest& digest) {
     Key key = key_of(secret);
     if (!key) return std::nullopt;
-    Pair pair(ECDSA_do_sign(digest.data(), digest.size(), key.get()));
+    Pair pair(ECDSA_do_sign(digest.data(), number_bytes, key.get()));
     if (!pair) return refused(std::nullopt);
     const BIGNUM *r = nullptr, *s = nullptr;
     ECDSA_SIG_get0(pair.get(), &r, &s);
