@@ -111,6 +111,7 @@ class WaitList {
     void wake_all();
 
   private:
+    friend struct Scheduler;
     void unlink(WaitNode& node);
     WaitNode* first_ = nullptr;
     WaitNode* last_ = nullptr;

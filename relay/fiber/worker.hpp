@@ -116,6 +116,7 @@ class Worker {
     friend class Fiber;
     friend class Task;
     friend struct Scheduler;
+    friend struct OverflowReport;
 
     Kernel& kernel_;
     WorkerOptions options_;
@@ -131,6 +132,7 @@ class Worker {
     Fiber* all_fibers_ = nullptr;
     std::size_t fiber_count_ = 0;
     std::uint64_t next_fiber_id_ = 1;
+    void* main_context_ = nullptr;             // where the running fiber returns to
     void* sanitizer_main_ = nullptr;           // TSan's handle of the thread's own stack
     const void* main_stack_bottom_ = nullptr;  // ASan's idea of it
     std::size_t main_stack_bytes_ = 0;
