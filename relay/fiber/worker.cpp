@@ -12,6 +12,9 @@ thread_local Worker* this_threads_worker = nullptr;
 // Messages are delivered at most this many at a time, so that a flood of them cannot keep timers
 // and completions waiting.
 constexpr int messages_in_turn = 1024;
+// Besides the time budget: in a simulation no time passes within a turn, and a fiber that yields
+// until a message comes would never see it.
+constexpr int runs_in_turn = 256;
 
 std::size_t stack_bytes_or_default(std::size_t wanted) {
     if (wanted != 0) return wanted;
@@ -84,7 +87,7 @@ void Worker::step() {
          due = timers_->first()) {
         Scheduler::wake(*due->fiber, Wake::timed_out);
     }
-    while (ready_count_ > 0) {
+    for (int i = 0; ready_count_ > 0 && i < runs_in_turn; ++i) {
         std::size_t choice = ready_count_ == 1 ? 0 : kernel_.choose(ready_count_);
         Scheduler::run(Scheduler::take_ready(*this, choice));
         if (kernel_.now() - began >= options_.turn_budget) break;
