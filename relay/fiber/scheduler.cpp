@@ -184,7 +184,7 @@ void Scheduler::enter(boost::context::detail::transfer_t transfer) noexcept {
     fiber.state = Fiber::State::done;
     fiber.waits_for = {};
     switch_out(fiber, true);
-    RINGLAY_ASSERT(!"a fiber that is done was run again");
+    assertion_failed("a fiber that is done never runs again");
 }
 
 void Scheduler::switch_out(Fiber& fiber, bool ends) {
