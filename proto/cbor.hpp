@@ -5,15 +5,12 @@
 // a Buffer.
 //
 //     CborReader in(block);
-//     auto map = in.read_map();
-//     if (!map) return std::unexpected(map.error());
-//     for (;;) {
-//         auto key = in.next_key(*map);
-//         if (!key) return std::unexpected(key.error());
-//         if (!*key) break;                        // the map is complete
-//         if (**key == "did") { auto did = in.read_text(); ... }
-//         else if (auto skipped = in.skip(); !skipped) return ...;
-//     }
+//     auto read = for_each_entry(in, [&](std::string_view key) -> Result<void> {
+//         if (key == "did") return store(did, in.read_text());
+//         if (key == "data") return store(data, in.read_cid());
+//         return in.skip();
+//     });
+//     if (!read) return std::unexpected(read.error());
 //
 // Both modes refuse indefinite lengths, floats, `undefined`, tags other than 42, text that is not
 // UTF-8, keys that are not text, duplicate keys, and integers beyond 64 bits with sign. In strict
@@ -24,7 +21,8 @@
 // Owner    the reader and everything it returns are views of the input.
 // Bound    nesting max_cbor_depth, items in a container max_cbor_items, keys max_cbor_key_bytes;
 //          a declared length is compared with the bytes that are left before it is used. In lenient
-//          mode a map with keys out of order has at most CborReader::max_unordered_keys.
+//          mode a map with keys out of order has at most CborReader::max_unordered_keys; the
+//          memory of its keys is in the reader, 2 KiB.
 // Errors   malformed, too_large. A reader that has failed once is in no defined place: drop it.
 #pragma once
 
@@ -46,6 +44,7 @@ enum class CborMode : std::uint8_t { strict, lenient };
 class CborReader {
   public:
     static constexpr std::size_t max_unordered_keys = 64;
+    static constexpr std::size_t max_remembered_keys = 256;  // of all open maps together
 
     struct Array {
         std::uint32_t left;  // items not yet announced by next()
@@ -55,10 +54,10 @@ class CborReader {
     struct Map {
         std::uint32_t left;  // entries not yet announced by next_key()
         std::uint32_t count;
+        std::uint32_t first_key;  // in keys_
         bool is_open;
-        bool is_ordered;
+        bool is_ordered;  // so far
         std::string_view last_key;
-        std::array<std::string_view, max_unordered_keys> keys;  // lenient mode: the first ones
     };
 
     explicit CborReader(Bytes input, CborMode mode = CborMode::strict)
@@ -104,19 +103,64 @@ class CborReader {
         std::uint64_t value;
     };
 
+    struct KeyAt {
+        std::uint32_t offset;
+        std::uint32_t size_bytes;
+    };
+
     Result<Head> read_head();
     Result<Head> read_head_of(std::uint8_t major, std::string_view otherwise);
     Result<Bytes> take(std::uint64_t size_bytes);
-    Result<std::string_view> take_text(std::uint64_t size_bytes);
+    Result<std::uint32_t> open_container(std::uint64_t count, std::uint64_t least_bytes);
     Result<void> check_key(Map& map, std::string_view key);
-    Result<void> skip_container(bool is_map);
+    void remember_key(const Map& map, std::string_view key);
+    bool was_remembered(const Map& map, std::string_view key) const;
 
     Bytes input_;
     std::size_t at_ = 0;
     std::uint32_t depth_ = 0;  // containers that are open
     CborMode mode_;
     bool is_canonical_ = true;
+
+    // Lenient mode: the first keys of each open map, the outermost map's first. Only what lies
+    // below keys_count_ has been written.
+    std::uint32_t keys_count_ = 0;
+    std::array<KeyAt, max_remembered_keys> keys_;
 };
+
+// Moves what was read to its place.
+template <class Place, class Value>
+Result<void> store(Place& place, Result<Value>&& read) {
+    if (!read) return std::unexpected(read.error());
+    place = *read;
+    return {};
+}
+
+// Reads an array; `on_item()` reads or skips the one item that comes next, and may refuse it.
+template <class OnItem>
+Result<void> for_each_item(CborReader& in, OnItem&& on_item) {
+    auto array = in.read_array();
+    if (!array) return std::unexpected(array.error());
+    for (;;) {
+        auto more = in.next(*array);
+        if (!more) return std::unexpected(more.error());
+        if (!*more) return {};
+        if (Result<void> read = on_item(); !read) return read;
+    }
+}
+
+// Reads a map; `on_entry(key)` reads or skips the one value that comes next, and may refuse it.
+template <class OnEntry>
+Result<void> for_each_entry(CborReader& in, OnEntry&& on_entry) {
+    auto map = in.read_map();
+    if (!map) return std::unexpected(map.error());
+    for (;;) {
+        auto key = in.next_key(*map);
+        if (!key) return std::unexpected(key.error());
+        if (!*key) return {};
+        if (Result<void> read = on_entry(**key); !read) return read;
+    }
+}
 
 // The order of keys in a canonical map: shorter first, then by bytes.
 inline bool key_before(std::string_view a, std::string_view b) {

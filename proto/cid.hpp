@@ -35,7 +35,11 @@ class Cid {
     // A digest of zeros: names nothing that exists.
     constexpr Cid() : bytes_{0x01, 0x71, 0x12, 0x20} {}
 
-    static Cid of_digest(Digest digest);
+    static constexpr Cid of_digest(Digest digest) {
+        Cid cid;
+        std::ranges::copy(digest, cid.bytes_.begin() + size_bytes - digest_bytes);
+        return cid;
+    }
 
     // Exactly 36 bytes, dag-cbor, SHA-256.
     static Result<Cid> parse(Bytes bytes);
