@@ -337,7 +337,7 @@ std::size_t cbor_head_bytes(std::uint64_t value) {
 std::size_t write_cbor_head(std::span<std::uint8_t> out, std::uint8_t major, std::uint64_t value) {
     std::size_t size = cbor_head_bytes(value);
     if (size == 1) {
-        out[0] = static_cast<std::uint8_t>(major << 5 | value);
+        out[0] = static_cast<std::uint8_t>(std::uint64_t{major} << 5 | value);
         return size;
     }
     std::size_t value_bytes = size - 1;
