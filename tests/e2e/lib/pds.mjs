@@ -1,0 +1,59 @@
+// A real did:plc directory (in memory) and real PDSes in one process, bound to loopback only.
+//
+//   node --import packages.mjs pds.mjs DATA_DIR PLC_PORT PDS_PORT...
+//
+// Prints one line of JSON when all of them serve. Ends on SIGTERM, or when its stdin is closed (so
+// that it never outlives the tests that started it).
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+
+// Both packages listen on every address when they are given only a port.
+const listen = net.Server.prototype.listen;
+net.Server.prototype.listen = function (...args) {
+    if (typeof args[0] === 'number') {
+        const ready = args.find((a) => typeof a === 'function');
+        return listen.call(this, { port: args[0], host: '127.0.0.1' }, ready);
+    }
+    return listen.apply(this, args);
+};
+process.env.LOG_ENABLED = 'false';
+
+const { PlcServer, Database } = (await import('@did-plc/server')).default;
+const { PDS, envToCfg, envToSecrets } = await import('@atproto/pds');
+const { Secp256k1Keypair } = await import('@atproto/crypto');
+
+const [dataDir, plcPort, ...pdsPorts] = process.argv.slice(2);
+const adminPassword = 'admin-pass';
+
+const plc = PlcServer.create({ db: Database.mock(), port: Number(plcPort) });
+await plc.start();
+
+const servers = [];
+for (const port of pdsPorts.map(Number)) {
+    const dir = path.join(dataDir, `pds-${port}`);
+    fs.mkdirSync(path.join(dir, 'blobs'), { recursive: true });
+    const rotationKey = await Secp256k1Keypair.create({ exportable: true });
+    const env = {
+        devMode: true, port, dataDirectory: dir, blobstoreDiskLocation: path.join(dir, 'blobs'),
+        adminPassword, jwtSecret: 'jwt-secret-jwt-secret', dpopSecret: 'a'.repeat(64),
+        serviceHandleDomains: ['.test'], inviteRequired: false, disableSsrfProtection: true,
+        bskyAppViewUrl: 'http://127.0.0.1:9', bskyAppViewDid: 'did:web:appview.invalid',
+        plcRotationKeyK256PrivateKeyHex: Buffer.from(await rotationKey.export()).toString('hex'),
+        didPlcUrl: `http://127.0.0.1:${plcPort}`, crawlers: [], maxSubscriptionBuffer: 50000,
+        rateLimitsEnabled: false,
+    };
+    const cfg = envToCfg(env);
+    cfg.service.hostname = `localhost:${port}`;
+    const server = await PDS.create(cfg, envToSecrets(env));
+    await server.start();
+    servers.push(server);
+}
+console.log(JSON.stringify({
+    plc: `http://127.0.0.1:${plcPort}`,
+    hosts: pdsPorts.map((port) => `http://localhost:${port}`),
+    adminPassword,
+}));
+
+process.on('SIGTERM', () => process.exit(0));
+process.stdin.on('end', () => process.exit(0)).resume();
