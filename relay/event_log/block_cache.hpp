@@ -1,0 +1,68 @@
+// Blocks of segment files in memory, shared by the cold readers of one worker: a crowd that catches
+// up together reads each block once.
+//
+// Owner    ReadPort. A block lives as long as somebody holds it.
+// Thread   the port's worker. Several fibers may want one block: the first reads, the others wait.
+// Bound    max_blocks of block_bytes, least recently used ones go first; a gauge says how many.
+//          What views hold beyond that is bounded by their number, and brief.
+// Errors   of the disk.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+
+#include "relay/event_log/segment.hpp"
+#include "relay/fiber/fiber.hpp"
+
+namespace ringlay::event_log {
+
+struct BlockCacheOptions {
+    std::uint32_t block_bytes = 256 * 1024;
+    std::uint32_t max_blocks = 8;
+    Nanos idle = std::chrono::seconds(30);  // after that without a look, all are given back
+};
+
+struct Block {
+    Buffer bytes;  // shorter than a block only at the end of what was published
+};
+
+class BlockCache {
+  public:
+    explicit BlockCache(BlockCacheOptions options) : options_(options) {}
+
+    // The block with the wire byte at `offset_bytes` of the segment; it holds at least the bytes up
+    // to `known_bytes` of the segment, as far as they are in this block.
+    Result<std::shared_ptr<const Block>> get(const std::shared_ptr<const SegmentReader>& segment,
+                                             std::uint64_t offset_bytes, std::uint64_t known_bytes);
+    // Gives back everything if nobody has looked for a while.
+    void drop_if_idle();
+
+    std::uint32_t block_bytes() const { return options_.block_bytes; }
+    // From any worker.
+    std::uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
+    std::uint64_t reads() const { return reads_.load(std::memory_order_relaxed); }
+
+  private:
+    struct Slot {
+        std::shared_ptr<const SegmentReader> segment;
+        std::uint64_t number = 0;  // of the block in the segment
+        std::shared_ptr<const Block> block;
+        bool is_loading = false;
+        std::uint64_t wanted_bytes = 0;  // of the block, by the present load
+    };
+
+    Slot* find(const SegmentReader& segment, std::uint64_t number);
+    Slot& make_slot(const std::shared_ptr<const SegmentReader>& segment, std::uint64_t number);
+    void count_memory();
+
+    BlockCacheOptions options_;
+    std::list<Slot> slots_;  // most recently used first
+    fiber::WaitList loaded_;
+    Nanos last_look_{};
+    std::atomic<std::uint64_t> memory_bytes_{0};
+    std::atomic<std::uint64_t> reads_{0};
+};
+
+}  // namespace ringlay::event_log

@@ -1,0 +1,41 @@
+// One thing to be put into the log: an event with its frame, or a fact without one.
+//
+// Owner    the sender, all the time; between Sequencer::push() and is_done the log worker uses it
+//          and the sender leaves it, and the bytes that it points to, alone.
+// Thread   is_done may be loaded from any worker (acquire or stronger); the rest after that.
+// Bound    senders own their entries: how many they make is their bound (a host's window).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include "proto/base/bytes.hpp"
+#include "relay/event_log/bell.hpp"
+#include "relay/event_log/facts.hpp"
+#include "relay/fiber/mailbox.hpp"
+
+namespace ringlay::event_log {
+
+struct Entry : fiber::MailboxNode {
+    // The message as it goes out (frame header and payload), but for the seq: the CBOR integer at
+    // [seq_offset, seq_offset + seq_length) is replaced by ours. Empty for facts without a frame.
+    Bytes message;
+    std::uint32_t seq_offset = 0;
+    std::uint32_t seq_length = 0;
+
+    FactsKind kind = FactsKind::commit;
+    std::uint16_t verdicts = 0;  // Verdict bits
+    std::uint32_t host_id = 0;   // for host_name: set by the sequencer
+    std::uint64_t upstream_seq = 0;
+    WallMillis received{};
+    std::string_view text;  // the DID; for host_name the host's name
+
+    Bell* done_bell = nullptr;  // may be shared by entries; outlives them
+
+    // Set by the log worker, before is_done.
+    std::uint64_t seq = 0;  // 0: has no frame
+    std::atomic<bool> is_done{false};
+};
+
+}  // namespace ringlay::event_log

@@ -1,0 +1,79 @@
+// The facts record: what the relay knows about one event beyond its bytes, or a fact that is no
+// event. The facts of a segment are its index by seq and time, the checksum of its frames, the
+// detector of torn tails, and the source of the host cursors (docs/event-log.md, "Facts record").
+//
+// A record carries its own length and checksum, and the checksum of its frame on the wire. Optional
+// fields are announced by presence bits; an unknown bit, kind, verdict or version is refused as
+// unsupported, since a reader that skipped it would believe half of what was written.
+//
+// Thread   pure.
+// Bound    max_facts_bytes a record; 58 bytes and the DID without optional fields.
+// Errors   malformed (incomplete: more bytes are needed, or none will come), corrupt, unsupported.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "proto/base/bytes.hpp"
+#include "proto/base/result.hpp"
+#include "relay/fiber/time.hpp"
+
+namespace ringlay::event_log {
+
+inline constexpr std::uint64_t seq_limit = std::uint64_t{1} << 53;  // protocol 1.4
+
+enum class FactsKind : std::uint8_t {
+    // events: have a frame and a seq
+    commit = 1,
+    sync = 2,
+    identity = 3,
+    account = 4,
+    // facts without a frame
+    host_name = 64,    // host_id is `text`, and its cursor is upstream_seq
+    host_cursor = 65,  // the cursor of host_id is upstream_seq, whatever it was before
+};
+
+constexpr bool is_event(FactsKind kind) {
+    return static_cast<std::uint8_t>(kind) < 64;
+}
+
+enum Verdict : std::uint16_t {
+    verdict_unverified = 1,  // passed without a check of its signature
+};
+inline constexpr std::uint16_t known_verdicts = verdict_unverified;
+
+// Optional fields, in the order of their presence bits and of their bytes.
+enum class FactsField : std::uint8_t { rev, data_cid, commit_cid, statuses, index_delta };
+inline constexpr std::size_t facts_field_count = 5;
+
+struct Facts {
+    FactsKind kind = FactsKind::commit;
+    std::uint16_t verdicts = 0;
+    std::uint32_t wire_offset = 0;  // of the frame in the segment; without a frame: where one
+                                    // written now would begin
+    std::uint32_t wire_length = 0;  // 0: no frame
+    std::uint32_t wire_crc = 0;
+    std::uint32_t host_id = 0;
+    std::uint64_t seq = 0;  // 0: no frame
+    std::uint64_t upstream_seq = 0;
+    WallMillis received{};
+    std::string_view text;                          // DID of an event, name of a host
+    std::array<Bytes, facts_field_count> fields{};  // empty: absent
+
+    Bytes field(FactsField which) const { return fields[static_cast<std::size_t>(which)]; }
+};
+
+inline constexpr std::size_t min_facts_bytes = 58;
+inline constexpr std::size_t max_facts_bytes = 1 << 20;
+
+void append_facts(Buffer& out, const Facts& facts);
+
+// The record at the start of `bytes`, which may go on behind it. Text and fields point into it.
+struct DecodedFacts {
+    Facts facts;
+    std::size_t size_bytes;
+};
+Result<DecodedFacts> decode_facts(Bytes bytes);
+
+}  // namespace ringlay::event_log

@@ -1,0 +1,70 @@
+// One segment in the hands of the log: what is in it, and its files while it is written.
+//
+// Segment        the log worker's own view. Active: it grows. Rolled: complete, not yet sealed.
+//                Sealed: constant, its files closed.
+// SegmentReader  what readers share, on any worker: one descriptor of the wire file for all of
+//                them, opened when somebody first reads cold and closed by the last to leave. A
+//                removed segment stays readable for its holders until they look at is_removed.
+//
+// Owner    Segment: Log. SegmentReader: its readers.
+// Thread   Segment on the log worker; SegmentReader anywhere (two atomics, the rest constant).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "relay/env/disk.hpp"
+#include "relay/event_log/segment_header.hpp"
+
+namespace ringlay::event_log {
+
+struct SegmentReader {
+    SegmentReader(Position base_position, env::File wire_file)
+        : base(base_position), wire(std::move(wire_file)) {}
+
+    const Position base;
+    const env::File wire;
+    std::atomic<Position> end{UINT64_MAX};  // UINT64_MAX: still growing; see the head
+    std::atomic<bool> is_removed{false};
+};
+
+struct Segment {
+    Position base = 0;
+    std::uint64_t floor_seq = 0;
+    SegmentExtent extent;  // published, so far
+    SeqIndex index;
+    bool is_rolled = false;           // complete
+    bool is_sealed = false;           // complete, synced, and the seal written
+    bool is_snapshot_synced = false;  // its predecessors may be removed
+
+    // Open until sealed.
+    env::File wire;
+    env::File facts;
+
+    std::weak_ptr<SegmentReader> reader;
+
+    Position end() const { return base + extent.wire_bytes; }
+    std::uint64_t disk_bytes() const {
+        return extent.wire_bytes + extent.facts_bytes + 2 * segment_header_bytes;
+    }
+};
+
+// Makes both files of a new segment and writes their headers; what is half made is removed again.
+Result<Segment> create_segment(const env::Directory& directory, std::uint64_t log_id, Position base,
+                               std::uint64_t floor_seq, WallMillis now,
+                               std::uint64_t allocate_bytes);
+
+// Removes the names of all files of a segment; those that are not there do not matter. The caller
+// syncs the directory.
+Result<void> remove_segment_files(const env::Directory& directory, Position base);
+
+// The whole of a small file (at most max_bytes).
+Result<Buffer> read_whole(const env::Directory& directory, std::string_view name,
+                          std::uint64_t max_bytes);
+
+// Makes a file appear under its name with all of its bytes, or not at all, at any crash: written
+// under another name, synced, renamed. The caller syncs the directory.
+Result<void> write_whole(const env::Directory& directory, std::string_view name, Bytes bytes);
+
+}  // namespace ringlay::event_log
