@@ -79,6 +79,7 @@ struct Op {
     Address address;
     Address peer;
     ReceiveBuffer buffer;
+    std::string_view name;  // of a host
     std::string_view path;
     std::string_view path_to;
     std::vector<std::string>* names = nullptr;

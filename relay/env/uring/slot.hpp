@@ -1,0 +1,71 @@
+// What a UringKernel remembers of an open operation. Private to it.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "relay/env/uring/socket_address.hpp"
+#include "relay/env/uring/uring_kernel.hpp"
+
+namespace ringlay::env {
+
+constexpr std::uint16_t buffer_group = 1;
+
+// What completions carry that belong to no operation. No Op has such an address.
+constexpr std::uint64_t tag_ignored = 0;
+constexpr std::uint64_t tag_wake = 1;
+
+// What the ring reads for a call with several parts. It stays until the completion.
+struct UringKernel::Parts {
+    // More parts than this are taken in several calls: both send_now and write_at may take less.
+    static constexpr std::size_t max_parts = 16;
+
+    msghdr message;
+    std::array<iovec, max_parts> vectors;
+    Parts* next_free = nullptr;
+};
+
+struct UringKernel::Slot {
+    enum class Where : std::uint8_t { free, queued, ring, starving, pool };
+
+    fiber::Op* op = nullptr;
+    Slot* previous = nullptr;  // in `list`
+    Slot* next = nullptr;      // in `list`, or of the free ones
+    SlotList* list = nullptr;
+    Where where = Where::free;
+    bool is_cancelled = false;    // cancel() was called
+    bool waits_for_data = false;  // receive: it takes a buffer only when there is data
+    int new_handle = -1;          // connect: the socket until it is connected
+    Parts* parts = nullptr;       // send_now, write_at
+    PoolJob* job = nullptr;       // on the pool
+    SocketAddress address{};      // accept, connect
+    socklen_t address_length = 0;
+};
+
+// A job and what it needs to outlive its operation, if that may be abandoned.
+struct UringKernel::PoolJob final : ThreadPool::Job {
+    enum class State : std::uint8_t { running, abandoned, finished };
+
+    UringKernel* kernel = nullptr;
+    fiber::Op* op = nullptr;
+    ThreadPool* pool = nullptr;
+    std::int64_t result = 0;
+    PoolJob* next_result = nullptr;
+
+    // A look-up touches only these, so that its operation can end before it.
+    bool is_look_up = false;
+    std::string name;
+    std::uint16_t port = 0;
+    std::vector<Address> addresses;
+    std::atomic<State> state{State::running};
+
+    void run() override;
+};
+
+}  // namespace ringlay::env
