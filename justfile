@@ -18,4 +18,4 @@ build:
 
 # Format what has changed or is new.
 format:
-    git ls-files --modified --others --exclude-standard '*.cpp' '*.hpp' | xargs -r clang-format-19 -i
+    git ls-files -m -o --exclude-standard "*.cpp" "*.hpp" | xargs -r clang-format-19 -i

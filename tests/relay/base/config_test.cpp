@@ -1,6 +1,8 @@
 #include "relay/base/config.hpp"
 
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <sstream>
 
 #include "relay/base/config_table.hpp"
 #include "relay/base/config_values.hpp"
@@ -426,4 +428,18 @@ TEST_CASE("help and the README table name every setting with flag, variable and 
         at = end + 1;
     }
     CHECK(rows == config_table().size() + 2);
+}
+
+TEST_CASE("the table in README.md is the one that --print-config-table prints") {
+    std::ifstream file(RINGLAY_SOURCE_ROOT "/README.md");
+    std::stringstream stream;
+    stream << file.rdbuf();
+    std::string readme = stream.str();
+    const std::string begin = "<!-- config table: begin -->\n\n",
+                      end = "\n<!-- config table: end -->";
+    std::size_t from = readme.find(begin), to = readme.find(end);
+    REQUIRE(from != std::string::npos);
+    REQUIRE(to != std::string::npos);
+    from += begin.size();
+    CHECK(readme.substr(from, to - from) == config_table_markdown());
 }
