@@ -154,6 +154,7 @@ Result<MstNode> parse_mst_node(Bytes block, HashFunction sha256) {
 
 Buffer encode_mst_node(const MstNode& node) {
     Buffer bytes;
+    bytes.reserve(64 + node.entries.size() * 160);
     CborWriter out(bytes);
     auto map = out.write_map(2);
     out.write_key(map, "e");
