@@ -3,13 +3,13 @@
 import crypto from 'node:crypto';
 import net from 'node:net';
 
-import { parseFrame } from './frames.mjs';
+import { lighten, parseFrame } from './frames.mjs';
 import { subscribePath } from './reader.mjs';
 import { Failure, until } from './util.mjs';
 
 export class RawReader {
-    constructor(port, { cursor, name = 'raw reader', bytesPerSecond = 0 } = {}) {
-        Object.assign(this, { port, name, bytesPerSecond });
+    constructor(port, { cursor, name = 'raw reader', bytesPerSecond = 0, light = false } = {}) {
+        Object.assign(this, { port, name, bytesPerSecond, light });
         this.frames = [];
         this.others = [];
         this.problems = [];
@@ -117,8 +117,9 @@ export class RawReader {
             this.problems.push(`opcode ${opcode}`);
         } else {
             try {
-                const frame = parseFrame(Buffer.from(body));
-                (frame.seq === undefined ? this.others : this.frames).push(frame);
+                const frame = parseFrame(this.light ? body : Buffer.from(body));
+                if (frame.seq === undefined) this.others.push(frame);
+                else this.frames.push(this.light ? lighten(frame) : frame);
             } catch (error) {
                 this.problems.push(`a frame that cannot be read: ${error.message}`);
             }
