@@ -56,8 +56,9 @@ std::shared_ptr<const StartingRecords> invent_records(std::uint64_t seed, std::s
     std::vector<std::string> paths;
     for (std::size_t i = 0; i < count; ++i) {
         std::uint64_t at = unix_micros - (count - i) * micros_per_minute;
-        paths.push_back(path_in(collection_of(random() % all_shares), at,
-                                static_cast<std::uint32_t>(random() % 1024)));
+        std::string_view collection = collection_of(random() % all_shares);
+        auto clock = static_cast<std::uint32_t>(random() % 1024);
+        paths.push_back(path_in(collection, at, clock));
         Buffer content(paths.back().begin(), paths.back().end());
         append_le(content, seed);
         items.push_back({paths.back(), proto::Cid::of_digest(crypto::sha256(content))});
