@@ -64,7 +64,7 @@ class LogLimit {
     const std::uint32_t burst_;
     const std::uint64_t interval_ms_;
     std::atomic<std::uint64_t> interval_begins_ms_{0};
-    std::atomic<std::uint32_t> passed_{0};
+    std::atomic<std::uint64_t> passed_{0};
     std::atomic<std::uint64_t> suppressed_{0};
 };
 
@@ -85,6 +85,10 @@ class Logger {
     void log(LogLimit& limit, LogLevel level, std::uint64_t unix_ms, std::string_view event,
              LogFields fields = {});
 
+    // From the flusher: whether flush() would find something, or will in a moment.
+    bool has_lines() const {
+        return next_to_fill_.load(std::memory_order_relaxed) != next_to_write_;
+    }
     // Hands every finished line, newline included, to `write`; returns how many there were.
     std::size_t flush(const std::function<void(std::string_view)>& write);
 

@@ -39,6 +39,9 @@ class FrameWalk {
     void advance(Bytes bytes);
     bool at_boundary() const { return left_ == 0 && header_have_ == 0; }
     std::uint64_t count() const { return count_; }
+    // So many bytes can be taken without passing the next boundary; 0 at one. One, while the header
+    // that would tell is cut.
+    std::uint64_t bytes_to_boundary() const { return header_have_ > 0 ? 1 : left_; }
 
   private:
     std::uint64_t left_ = 0;  // bytes of the present frame's message

@@ -87,6 +87,7 @@ class Reader {
 
     bool is_at_head() const { return position_ >= port_->log().head(); }
     bool at_frame_boundary() const { return frames_.at_boundary(); }
+    std::uint64_t bytes_to_boundary() const { return frames_.bytes_to_boundary(); }
     std::uint64_t frames_delivered() const { return frames_.count(); }
     Position position() const { return position_; }
     std::uint64_t lag_bytes() const { return port_->log().head() - position_; }

@@ -1,0 +1,46 @@
+// What the relay says of itself on /_health and /_stats: values, gathered by Relay at each request.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "relay/firehose/consumer.hpp"
+#include "relay/hosts/subscriber.hpp"
+
+namespace ringlay::api {
+
+struct LogStatus {
+    std::string_view stall;  // "none", or why nothing is appended
+    std::uint64_t head_seq = 0;
+    std::uint64_t synced_seq = 0;
+    std::uint64_t oldest_seq = 0;
+    WallMillis oldest_received{};
+    std::uint64_t events = 0;  // since the start
+    std::uint64_t segments = 0;
+    std::uint64_t disk_bytes = 0;
+    std::uint64_t budget_bytes = 0;
+    std::uint64_t free_bytes = 0;
+};
+
+struct RelayStatus {
+    std::string_view version;
+    WallMillis now{};
+    WallMillis started{};
+    std::uint32_t workers = 0;
+    LogStatus log;
+    std::vector<hosts::HostStatus> hosts;
+    std::vector<firehose::ConsumerStatus> consumers;
+};
+
+// `{"status":"ok"}` and what is needed to understand it; otherwise status is "error", and `reasons`
+// names what is wrong in words that can be searched for.
+struct Health {
+    bool is_ok = true;
+    std::string json;
+};
+Health health_page(const LogStatus& log, std::string_view version);
+
+std::string stats_page(const RelayStatus& status);
+
+}  // namespace ringlay::api

@@ -1,0 +1,24 @@
+// The counters of all consumers together.
+#pragma once
+
+#include "relay/base/metrics.hpp"
+
+namespace ringlay::firehose {
+
+struct FirehoseMetrics {
+    explicit FirehoseMetrics(base::Metrics& metrics);
+
+    base::Gauge& consumers;
+    base::Counter& accepted;
+    base::Counter& refused;
+    base::Counter& frames_sent;
+    base::Counter& bytes_sent;
+    base::Counter& sends;
+    base::Counter& sends_blocked;
+    base::Counter& outdated_cursor;
+    base::Counter& future_cursor;
+    base::Counter& too_slow;
+    base::Counter& violations;
+};
+
+}  // namespace ringlay::firehose

@@ -1,0 +1,61 @@
+// What becomes of one message of a host, before anything is known about its account: passed on,
+// skipped, or the end of the connection (protocol 1.2, 1.4). Pure: bytes in, outcome out.
+//
+// outcome_table has one row for each outcome; metrics, documentation and tests iterate over it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "proto/base/bytes.hpp"
+#include "proto/frame.hpp"
+
+namespace ringlay::hosts {
+
+enum class Outcome : std::uint8_t {
+    passed,
+    repaired,
+    unrepairable,
+    stale,
+    info,
+    unknown,
+    error,
+    malformed,
+    text,
+};
+
+struct OutcomeRow {
+    Outcome outcome;
+    std::string_view name;  // label of relay_host_frames_total
+    bool is_passed;
+    bool ends_connection;
+    std::string_view meaning;
+};
+
+inline constexpr std::array<OutcomeRow, 9> outcome_table{{
+    {Outcome::passed, "passed", true, false, "an event, spliced"},
+    {Outcome::repaired, "repaired", true, false, "an event, written anew in canonical form"},
+    {Outcome::unrepairable, "unrepairable", false, false, "an event that has no canonical form"},
+    {Outcome::stale, "stale", false, false, "seq not above the last one of this host"},
+    {Outcome::info, "info", false, false, "#info: logged"},
+    {Outcome::unknown, "unknown", false, false, "unknown op or type: skipped"},
+    {Outcome::error, "error", false, true, "error frame: the host ends the stream"},
+    {Outcome::malformed, "malformed", false, true, "not a frame: the stream cannot be trusted"},
+    {Outcome::text, "text", false, true, "text message where only binary ones may be"},
+}};
+
+constexpr const OutcomeRow& row_of(Outcome outcome) {
+    return outcome_table[static_cast<std::size_t>(outcome)];
+}
+
+struct Ruling {
+    Outcome outcome = Outcome::malformed;
+    proto::Peek frame;     // views of the message; meaningful unless malformed
+    std::string_view why;  // a literal; set when malformed or unrepairable
+};
+
+// `last_seq`: of this host, passed or skipped before; 0 if none.
+Ruling rule(Bytes message, std::uint64_t last_seq);
+
+}  // namespace ringlay::hosts

@@ -1,0 +1,298 @@
+// The program: reads the command line and the environment, makes the real world, and hands over.
+// Exit codes: 0 ended as asked, 1 could not go on, 2 a wrong setting or command.
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "relay/env/uring/process_info.hpp"
+#include "relay/env/uring/uring_runtime.hpp"
+#include "relay/fiber_dump.hpp"
+#include "relay/log_command.hpp"
+#include "relay/relay.hpp"
+#include "relay/tail.hpp"
+
+extern char** environ;
+
+namespace ringlay {
+namespace {
+
+constexpr auto flush_interval = std::chrono::milliseconds(100);
+constexpr std::string_view version = RINGLAY_VERSION;
+
+constexpr std::string_view commands_help =
+    "Commands:\n"
+    "  ringlay [FLAGS]                    run the relay\n"
+    "  ringlay tail URL [--cursor N] [--count N]\n"
+    "                                     print a firehose, one line of JSON an event\n"
+    "  ringlay log check DIR              look whether an event log is sound\n"
+    "  ringlay log verify DIR             the same, and compare its facts with its frames\n\n";
+
+void write_all(int descriptor, std::string_view text) {
+    while (!text.empty()) {
+        ssize_t written = write(descriptor, text.data(), text.size());
+        if (written < 0 && errno != EINTR) return;
+        if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+int refuse(int exit_code, std::string_view text) {
+    write_all(STDERR_FILENO, "ringlay: " + std::string(text) + "\n");
+    return exit_code;
+}
+
+base::Environment environment() {
+    base::Environment all;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        std::string_view text(*entry);
+        std::size_t equals = text.find('=');
+        if (equals != text.npos) all.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return all;
+}
+
+// Each host and each consumer is a descriptor; the usual soft limit of 1024 is not for servers.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Signals are taken by the main thread alone, with sigwait: no handler, nothing to be careful about.
+sigset_t handled_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaddset(&set, number);
+    return set;
+}
+
+// Runs a function as the first fiber of a worker and waits for its end on this thread, which
+// meanwhile takes signals.
+class Program {
+  public:
+    explicit Program(env::UringRuntimeOptions options)
+        : signals_(handled_signals()), main_thread_(pthread_self()) {
+        signal(SIGPIPE, SIG_IGN);
+        pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+        runtime_ = std::make_unique<env::UringRuntime>(std::move(options));
+    }
+
+    env::UringRuntime& runtime() { return *runtime_; }
+
+    void run(std::move_only_function<void()> first, const std::function<void(int)>& on_signal) {
+        runtime_->start_worker({.name = "main", .index = 0},
+                               [this, body = std::move(first)]() mutable {
+                                   body();
+                                   has_ended_.store(true);
+                                   pthread_kill(main_thread_, SIGUSR2);
+                               });
+        while (!has_ended_.load()) {
+            int number = 0;
+            if (sigwait(&signals_, &number) == 0 && number != SIGUSR2) on_signal(number);
+        }
+        runtime_->join();
+    }
+
+  private:
+    sigset_t signals_;
+    pthread_t main_thread_;
+    std::atomic<bool> has_ended_{false};
+    std::unique_ptr<env::UringRuntime> runtime_;
+};
+
+base::LogFormat log_format(base::LogFormat wanted) {
+    if (wanted != base::LogFormat::automatic) return wanted;
+    return isatty(STDERR_FILENO) != 0 ? base::LogFormat::text : base::LogFormat::json;
+}
+
+std::uint64_t unix_ms() {
+    return static_cast<std::uint64_t>(fiber::wall().count());
+}
+
+void log_start(base::Logger& logger, const base::Invocation& invocation, const Address& firehose,
+               const Address& http) {
+    const base::Config& config = invocation.config;
+    logger.log(base::LogLevel::info, unix_ms(), "serving",
+               {{"version", version},
+                {"firehose", "ws://" + firehose.text() + std::string(firehose::subscribe_path)},
+                {"http", "http://" + http.text()},
+                {"data_dir", config.data_dir},
+                {"workers", config.workers},
+                {"hosts", config.hosts.size()}});
+    logger.log(base::LogLevel::info, unix_ms(), "loopback only",
+               {{"reason",
+                 "events are passed on without being checked, so nobody else may rely on them"}});
+    if (config.hosts.empty()) {
+        logger.log(base::LogLevel::warn, unix_ms(), "no hosts",
+                   {{"cure", "name the hosts to subscribe to: --hosts http://localhost:2583"}});
+    }
+}
+
+void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtime) {
+    metrics.callback(base::Metrics::Kind::gauge, "relay_process_rss_bytes",
+                     "Resident memory of the process.",
+                     [] { return static_cast<double>(env::process_rss_bytes()); });
+    metrics.callback(base::Metrics::Kind::gauge, "relay_queue_depth", "What is in a queue.",
+                     [&runtime] { return static_cast<double>(runtime.pool().queued()); },
+                     {{"queue", "blocking_pool"}});
+    metrics.callback(base::Metrics::Kind::gauge, "relay_queue_depth", "What is in a queue.",
+                     [&runtime] { return static_cast<double>(runtime.names().queued()); },
+                     {{"queue", "names_pool"}});
+}
+
+int run_relay(base::Invocation invocation) {
+    raise_descriptor_limit();
+    base::Logger logger(invocation.config.log_level, log_format(invocation.config.log_format));
+    auto flush = [&] {
+        logger.flush([](std::string_view line) { write_all(STDERR_FILENO, line); });
+    };
+    env::UringRuntimeOptions runtime_options;
+    runtime_options.files_inline_workers = {"log"};
+    runtime_options.on_stall = [](std::string_view worker, Nanos since) {
+        write_all(STDERR_FILENO, "ringlay: worker " + std::string(worker) +
+                                     " has not come back for " +
+                                     std::to_string(since.count() / 1'000'000) + " ms\n");
+    };
+    Program program(std::move(runtime_options));
+    env::Env env;
+    RelayOptions options;
+    options.config = invocation.config;
+    options.version = version;
+    options.user_agent = "ringlay/" + std::string(version) + " (atproto-relay)";
+    options.on_started = [&](const Address& firehose, const Address& http) {
+        log_start(logger, invocation, firehose, http);
+    };
+    options.add_metrics = [&](base::Metrics& metrics) {
+        add_process_metrics(metrics, program.runtime());
+    };
+    Relay relay(program.runtime(), env, logger, std::move(options));
+
+    std::optional<std::string> failure;
+    auto first = [&] {
+        for (const std::string& warning : invocation.warnings) {
+            logger.log(base::LogLevel::warn, unix_ms(), "settings", {{"warning", warning}});
+        }
+        fiber::Task flusher = fiber::spawn("log flusher", [&] {
+            while (fiber::sleep_for(flush_interval)) {
+                if (logger.has_lines()) fiber::blocking([&](MayBlock) { flush(); });
+            }
+        });
+        failure = relay.run();
+    };
+    bool was_asked_to_stop = false;
+    FiberDump dump([](std::string_view text) { write_all(STDERR_FILENO, text); });
+    program.run(first, [&](int number) {
+        if (number == SIGUSR1) {
+            program.runtime().for_each_worker([&](const fiber::Worker& worker, const auto&) {
+                dump.request(const_cast<fiber::Worker&>(worker));
+            });
+            return;
+        }
+        if (std::exchange(was_asked_to_stop, true)) _exit(1);  // a second time: at once
+        relay.request_stop();
+    });
+    flush();
+    return failure ? refuse(1, *failure) : 0;
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+    if (text.empty() || text.size() > 18) return std::nullopt;
+    std::uint64_t number = 0;
+    for (char c : text) {
+        if (c < '0' || c > '9') return std::nullopt;
+        number = number * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    return number;
+}
+
+int run_tail(std::span<const std::string_view> arguments) {
+    constexpr std::string_view usage =
+        "usage: ringlay tail URL [--cursor N] [--count N], with URL such as ws://127.0.0.1:3000";
+    TailOptions options;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        std::string_view argument = arguments[i];
+        if (argument == "--cursor" || argument == "--count") {
+            auto number = i + 1 < arguments.size() ? parse_number(arguments[++i]) : std::nullopt;
+            if (!number)
+                return refuse(2, std::string(argument) + " wants a number\n" + std::string(usage));
+            if (argument == "--cursor") options.cursor = *number;
+            if (argument == "--count") options.count = *number;
+        } else if (argument.starts_with("-") || !options.url.empty()) {
+            return refuse(2, usage);
+        } else {
+            options.url = argument;
+        }
+    }
+    if (options.url.empty()) return refuse(2, usage);
+
+    Program program({});
+    env::Env env;
+    std::optional<std::string> failure;
+    auto first = [&] {
+        failure = tail(env, options, [](std::string_view line) {
+            write_all(STDOUT_FILENO, std::string(line) + "\n");
+            return true;
+        });
+    };
+    program.run(first, [](int) { _exit(0); });
+    return failure ? refuse(1, *failure) : 0;
+}
+
+int run_log_command(std::span<const std::string_view> arguments) {
+    if (arguments.size() != 2 || (arguments[0] != "check" && arguments[0] != "verify")) {
+        return refuse(2, "usage: ringlay log check|verify DIR");
+    }
+    Program program({});
+    env::Env env;
+    LogCommandResult result;
+    program.run([&] { result = log_command(env, arguments[1], arguments[0] == "verify"); },
+                [](int) { _exit(1); });
+    write_all(STDOUT_FILENO, result.text);
+    return result.is_sound ? 0 : 1;
+}
+
+int run(std::span<const std::string_view> arguments) {
+    if (!arguments.empty() && arguments[0] == "tail") return run_tail(arguments.subspan(1));
+    if (!arguments.empty() && arguments[0] == "log") return run_log_command(arguments.subspan(1));
+
+    auto invocation =
+        base::parse_config(arguments, environment(), std::thread::hardware_concurrency());
+    if (!invocation) return refuse(base::config_exit_code, invocation.error().text);
+    switch (invocation->action) {
+        case base::Invocation::Action::help:
+            write_all(STDOUT_FILENO, std::string(commands_help) + base::help_text());
+            return 0;
+        case base::Invocation::Action::version:
+            write_all(STDOUT_FILENO, "ringlay " + std::string(version) + "\n");
+            return 0;
+        case base::Invocation::Action::print_config_table:
+            write_all(STDOUT_FILENO, base::config_table_markdown());
+            return 0;
+        case base::Invocation::Action::run:
+            break;
+    }
+    std::string obstacle = env::UringKernel::probe();
+    if (!obstacle.empty()) return refuse(1, obstacle);
+    return run_relay(std::move(*invocation));
+}
+
+}  // namespace
+}  // namespace ringlay
+
+int main(int argc, char** argv) {
+    std::vector<std::string_view> arguments(argv + 1, argv + argc);
+    return ringlay::run(arguments);
+}

@@ -1,0 +1,246 @@
+#include "relay/relay.hpp"
+
+#include <functional>
+
+#include "relay/relay_rooms.hpp"
+
+namespace ringlay {
+namespace {
+
+std::uint32_t worker_count(const base::Config& config) {
+    return config.workers + 2;
+}
+
+// The same host on the same worker in every run of one configuration; FNV-1a (public domain).
+std::size_t worker_of_host(std::string_view name, std::size_t workers) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return static_cast<std::size_t>(hash % workers);
+}
+
+net::HttpHeaders response_headers(std::string_view server) {
+    return {{"Server", server}, {"Access-Control-Allow-Origin", "*"}};
+}
+
+std::string sentence(std::string_view what, const Error& error) {
+    std::string text(what);
+    text += ": ";
+    return text.append(error.what);
+}
+
+}  // namespace
+
+Relay::Relay(env::Runtime& runtime, env::Env& env, base::Logger& logger, RelayOptions options)
+    : runtime_(runtime),
+      env_(env),
+      logger_(logger),
+      options_(std::move(options)),
+      metrics_(worker_count(options_.config)) {}
+
+Relay::~Relay() = default;
+
+void Relay::request_stop() {
+    if (stop_request_.was_made.exchange(true)) return;
+    // Before run() has begun there is no worker to tell; run() looks at the flag.
+    if (fiber::Worker* worker = main_worker_.load()) worker->send(stop_request_);
+}
+
+std::optional<std::string> Relay::run() {
+    started_ = env_.clock.wall();
+    main_worker_.store(&fiber::Worker::current());
+    auto failure = start();
+    if (!failure && !stop_request_.was_made.load()) {
+        static_cast<void>(stop_request_.arrived.wait());
+    }
+    stop();
+    return failure;
+}
+
+std::optional<std::string> Relay::start() {
+    if (auto failure = bind_ports()) return failure;
+    if (auto failure = open_log()) return failure;
+    register_metrics();
+    start_workers();
+    start_ports();
+    start_hosts();
+    if (options_.on_started) {
+        options_.on_started(ports_->firehose_listener.local(), ports_->http_listener.local());
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> Relay::bind_ports() {
+    const base::Config& config = options_.config;
+    ports_ = std::make_unique<Ports>();
+    const struct {
+        std::string_view flag;
+        const std::string& bind;
+        std::uint16_t port;
+        env::Listener& listener;
+    } wanted[] = {
+        {"--port", config.bind, config.port, ports_->firehose_listener},
+        {"--http-port", config.http_bind, config.http_port, ports_->http_listener},
+    };
+    for (const auto& [flag, bind, port, listener] : wanted) {
+        auto address = Address::parse(bind, port);
+        if (!address) return sentence(bind, address.error());
+        auto bound = env_.net.listen(*address);
+        if (!bound) {
+            return sentence("cannot listen on " + address->text() + " (choose another with " +
+                                std::string(flag) + ")",
+                            bound.error());
+        }
+        listener = std::move(*bound);
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> Relay::open_log() {
+    const base::Config& config = options_.config;
+    event_log::LogOptions options = options_.log;
+    options.segment_bytes = config.segment_bytes;
+    options.tail.chunk_count =
+        static_cast<std::uint32_t>(config.tail_bytes / options.tail.chunk_bytes);
+    options.sync_interval = std::chrono::milliseconds(config.sync_interval_ms);
+    options.initial_seq = config.initial_seq;
+    options.space.retention_hours = config.retention_hours;
+    options.space.retention_bytes = config.retention_bytes;
+
+    log_ = std::make_unique<LogRoom>();
+    log_->worker = &runtime_.start_worker({.name = "log", .index = config.workers + 1},
+                                          [&room = *log_] { static_cast<void>(room.end.wait()); });
+    std::optional<std::string> failure;
+    fiber::call_on(*log_->worker, "open the log", [&] {
+        auto opened = event_log::Log::open(env_, config.data_dir, std::move(options));
+        if (!opened) {
+            failure =
+                sentence(opened.error().code == Errc::busy
+                             ? "data directory " + config.data_dir + " is in use by another process"
+                             : "cannot open the event log in " + config.data_dir,
+                         opened.error());
+            return;
+        }
+        log_->log = std::move(*opened);
+        log_->sequencer = std::make_unique<event_log::Sequencer>(*log_->log);
+    });
+    if (!failure) {
+        const auto& found = log_->log->recovery();
+        say(base::LogLevel::info, "event log opened",
+            {{"dir", config.data_dir},
+             {"clean", found.was_clean},
+             {"segments", found.segments},
+             {"head_seq", log_->log->head_seq()},
+             {"records_cut", found.records_cut},
+             {"bytes_cut", found.wire_bytes_cut + found.facts_bytes_cut}});
+    }
+    return failure;
+}
+
+void Relay::start_workers() {
+    const base::Config& config = options_.config;
+    ports_->firehose = std::make_unique<firehose::Firehose>(
+        *firehose_metrics_, response_headers(options_.user_agent),
+        firehose::FirehoseLimits{.max_consumers = config.max_consumers,
+                                 .max_per_address = config.max_consumers_per_address});
+    firehose::ConsumerLimits limits = options_.consumer;
+    limits.stall = std::chrono::seconds(config.consumer_stall_seconds);
+
+    std::vector<firehose::ConsumerRoom*> consumer_rooms;
+    for (std::uint32_t i = 0; i < config.workers; ++i) {
+        WorkerRoom& room = *rooms_.emplace_back(std::make_unique<WorkerRoom>());
+        room.worker =
+            &runtime_.start_worker({.name = "worker-" + std::to_string(i), .index = i + 1},
+                                   [&room] { static_cast<void>(room.end.wait()); });
+        fiber::call_on(*room.worker, "open the rooms", [&] {
+            room.port = std::make_unique<event_log::ReadPort>(*log_->log);
+            room.consumers = std::make_unique<firehose::ConsumerRoom>(env_, *room.port, logger_,
+                                                                      *firehose_metrics_, limits,
+                                                                      ports_->firehose->returned());
+            room.hosts = std::make_unique<hosts::HostRoom>(env_, *log_->sequencer, logger_,
+                                                           *host_metrics_, options_.user_agent);
+        });
+        consumer_rooms.push_back(room.consumers.get());
+    }
+    ports_->firehose->start(std::move(consumer_rooms));
+}
+
+void Relay::start_ports() {
+    Ports& ports = *ports_;
+    ports.router = std::make_unique<api::Router>(
+        api::RouterSources{.version = options_.version,
+                           .log_status = [this] { return log_status(); },
+                           .relay_status = [this] { return relay_status(); },
+                           .metrics = metrics_,
+                           .firehose = *ports.firehose});
+    auto server = [&](api::Router::Port port) {
+        net::HttpServerOptions options;
+        options.default_headers = response_headers(options_.user_agent);
+        return std::make_unique<net::HttpServer>(
+            env_, std::move(options), ports.counters,
+            [&router = *ports.router, port](const net::HttpRequest& request, const Address& peer) {
+                return router.answer(port, request, peer);
+            });
+    };
+    ports.firehose_server = server(api::Router::Port::firehose);
+    ports.http_server = server(api::Router::Port::http);
+    ports.serving.spawn("serves the firehose port",
+                        [&] { ports.firehose_server->serve(ports.firehose_listener); });
+    ports.serving.spawn("serves the http port",
+                        [&] { ports.http_server->serve(ports.http_listener); });
+}
+
+void Relay::start_hosts() {
+    std::vector<event_log::Host> known = log_->log->hosts();
+    for (const base::HostAddress& address : options_.config.hosts) {
+        std::string name = hosts::host_name(address);
+        std::optional<std::uint64_t> cursor;
+        for (const event_log::Host& host : known) {
+            if (host.name == name && host.upstream_seq > 0) cursor = host.upstream_seq;
+        }
+        WorkerRoom& room = *rooms_[worker_of_host(name, rooms_.size())];
+        fiber::call_on(*room.worker, "add a host", [&] { room.hosts->add(address, cursor); });
+    }
+}
+
+// Also after a start that failed half-way: what is not there is skipped.
+void Relay::stop() {
+    say(base::LogLevel::info, "stopping");
+    if (ports_ && ports_->firehose) ports_->firehose->stop();
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "stop hosts", [&] { room->hosts->stop(); });
+    }
+    if (ports_) ports_->serving.cancel_and_join();
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "close consumers", [&] {
+            room->consumers.reset();
+            room->port.reset();
+        });
+    }
+    if (ports_) ports_->firehose.reset();
+    if (log_ && log_->log) {
+        fiber::call_on(*log_->worker, "close the log", [&] {
+            log_->sequencer->stop();
+            log_->log->close();
+        });
+    }
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "end", [&] {
+            room->hosts.reset();
+            room->end.set();
+        });
+    }
+    if (log_) {
+        fiber::call_on(*log_->worker, "end", [&] {
+            log_->sequencer.reset();
+            log_->log.reset();
+            log_->end.set();
+        });
+    }
+    say(base::LogLevel::info, "stopped");
+}
+
+void Relay::say(base::LogLevel level, std::string_view event, base::LogFields fields) {
+    logger_.log(level, static_cast<std::uint64_t>(env_.clock.wall().count()), event, fields);
+}
+
+}  // namespace ringlay

@@ -1,0 +1,102 @@
+// The joint: builds every room, starts them in order, and stops them in reverse. Read this first.
+//
+//     start   ports are bound · the log recovers · consumers are served · hosts are dialled
+//     stop    hosts end · consumers are told 1001 · what was received is appended · the log syncs
+//
+// An event: PDS socket → hosts::Subscriber → event_log::Sequencer (its mailbox) → the log's file
+// and memory tail → firehose::Consumer → consumer socket.
+//
+// Workers: "main" (this, HTTP, accepting), "log" (sequencer, append, sync), and config.workers that
+// have hosts and consumers. The same code runs on io_uring and in the simulator.
+//
+// Owner    main.cpp, or a simulation.
+// Thread   run() is the first fiber of the main worker; request_stop() from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "relay/api/relay_status.hpp"
+#include "relay/base/config.hpp"
+#include "relay/base/logger.hpp"
+#include "relay/base/metrics.hpp"
+#include "relay/env/env.hpp"
+#include "relay/event_log/log_writer.hpp"
+#include "relay/event_log/sequencer.hpp"
+#include "relay/fiber/fiber.hpp"
+#include "relay/firehose/firehose.hpp"
+#include "relay/hosts/host_room.hpp"
+
+namespace ringlay {
+
+struct RelayOptions {
+    base::Config config;
+    std::string version;
+    std::string user_agent;
+    event_log::LogOptions log;  // beyond what config says
+    firehose::ConsumerLimits consumer;
+    // Called once everything is started, with the ports that were bound.
+    std::function<void(const Address& firehose, const Address& http)> on_started;
+    // More for /metrics, from whoever knows the process.
+    std::function<void(base::Metrics&)> add_metrics;
+};
+
+class Relay {
+  public:
+    Relay(env::Runtime& runtime, env::Env& env, base::Logger& logger, RelayOptions options);
+    ~Relay();
+    Relay(const Relay&) = delete;
+    Relay& operator=(const Relay&) = delete;
+
+    // Until request_stop(), or an error at start: a sentence for the operator.
+    std::optional<std::string> run();
+    void request_stop();
+
+  private:
+    struct WorkerRoom;
+    struct LogRoom;
+    struct Ports;
+
+    std::optional<std::string> start();
+    std::optional<std::string> bind_ports();
+    std::optional<std::string> open_log();
+    void start_workers();
+    void start_ports();
+    void start_hosts();
+    void stop();
+
+    api::LogStatus log_status() const;
+    api::RelayStatus relay_status();
+    void register_metrics();
+    void register_queues();
+    void register_workers();
+    void say(base::LogLevel level, std::string_view event, base::LogFields fields = {});
+
+    class StopRequest final : public fiber::Message {
+      public:
+        std::atomic<bool> was_made{false};
+        fiber::Event arrived;
+        void deliver() override { arrived.set(); }
+    };
+
+    env::Runtime& runtime_;
+    env::Env& env_;
+    base::Logger& logger_;
+    const RelayOptions options_;
+    WallMillis started_{};
+    std::atomic<fiber::Worker*> main_worker_{nullptr};
+    StopRequest stop_request_;
+
+    base::Metrics metrics_;
+    std::optional<hosts::HostMetrics> host_metrics_;
+    std::optional<firehose::FirehoseMetrics> firehose_metrics_;
+    std::unique_ptr<LogRoom> log_;
+    std::vector<std::unique_ptr<WorkerRoom>> rooms_;
+    std::unique_ptr<Ports> ports_;
+};
+
+}  // namespace ringlay

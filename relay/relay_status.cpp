@@ -1,0 +1,148 @@
+// What the relay shows of itself: health, statistics, metrics.
+#include "relay/relay_rooms.hpp"
+
+namespace ringlay {
+
+// Atomics only: it answers whatever the workers do.
+api::LogStatus Relay::log_status() const {
+    const event_log::Log& log = *log_->log;
+    const event_log::LogCounters& counters = log.counters();
+    auto read = [](const auto& number) { return number.load(std::memory_order_relaxed); };
+    return {.stall = event_log::name_of(log.stall()),
+            .head_seq = log.head_seq(),
+            .synced_seq = log.synced().seq,
+            .oldest_seq = read(counters.oldest_seq),
+            .oldest_received = WallMillis(read(counters.oldest_wall_ms)),
+            .events = read(counters.events),
+            .segments = read(counters.segments),
+            .disk_bytes = read(counters.disk_bytes),
+            .budget_bytes = read(counters.budget_bytes),
+            .free_bytes = read(counters.free_bytes)};
+}
+
+api::RelayStatus Relay::relay_status() {
+    api::RelayStatus status{.version = options_.version,
+                            .now = env_.clock.wall(),
+                            .started = started_,
+                            .workers = options_.config.workers,
+                            .log = log_status(),
+                            .hosts = {},
+                            .consumers = {}};
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "tell the status", [&] {
+            for (auto& host : room->hosts->status()) status.hosts.push_back(std::move(host));
+            for (auto& consumer : room->consumers->status()) {
+                status.consumers.push_back(std::move(consumer));
+            }
+        });
+    }
+    return status;
+}
+
+void Relay::register_metrics() {
+    using Kind = base::Metrics::Kind;
+    host_metrics_.emplace(metrics_, options_.config.hosts.size(), hosts::WindowLimits());
+    firehose_metrics_.emplace(metrics_);
+    const event_log::Log& log = *log_->log;
+    const event_log::LogCounters& counters = log.counters();
+    auto counter = [&](std::string_view name, std::string_view help, const auto& number) {
+        metrics_.callback(Kind::counter, name, help, [&number] {
+            return static_cast<double>(number.load(std::memory_order_relaxed));
+        });
+    };
+    auto gauge = [&](std::string_view name, std::string_view help, auto value) {
+        metrics_.callback(Kind::gauge, name, help,
+                          [value] { return static_cast<double>(value()); });
+    };
+    counter("relay_log_events_total", "Events appended to the log.", counters.events);
+    counter("relay_log_facts_only_total", "Records appended that are no event.",
+            counters.facts_only);
+    counter("relay_log_wire_bytes_total", "Bytes of frames appended.", counters.wire_bytes);
+    counter("relay_log_facts_bytes_total", "Bytes of facts appended.", counters.facts_bytes);
+    counter("relay_log_batches_total", "Batches appended.", counters.batches);
+    counter("relay_log_syncs_total", "Syncs of the log to disk.", counters.syncs);
+    counter("relay_log_no_space_retries_total", "Appends tried again because the disk was full.",
+            counters.no_space_retries);
+    counter("relay_log_segments_removed_total", "Segments removed by retention.",
+            counters.segments_removed);
+    gauge("relay_log_append_seconds_max", "Longest append since the start.",
+          [&] { return static_cast<double>(counters.append_ns_max.load()) / 1e9; });
+    gauge("relay_log_sync_seconds_max", "Longest sync since the start.",
+          [&] { return static_cast<double>(counters.sync_ns_max.load()) / 1e9; });
+    gauge("relay_log_segments", "Segments of the log.", [&] { return counters.segments.load(); });
+    gauge("relay_log_disk_bytes", "Bytes of the log on disk.",
+          [&] { return counters.disk_bytes.load(); });
+    gauge("relay_log_budget_bytes", "Bytes that the log may have on disk.",
+          [&] { return counters.budget_bytes.load(); });
+    gauge("relay_log_volume_free_bytes", "Bytes free on the log's volume.",
+          [&] { return counters.free_bytes.load(); });
+    gauge("relay_log_head_seq", "Newest sequence number.", [&] { return log.head_seq(); });
+    gauge("relay_log_synced_seq", "Newest sequence number that is synced.",
+          [&] { return log.synced().seq; });
+    gauge("relay_log_oldest_seq", "Oldest sequence number of the replay window.",
+          [&] { return counters.oldest_seq.load(); });
+    gauge("relay_log_stalled", "1 while nothing can be appended; /_health says why.",
+          [&] { return log.stall() != event_log::Stall::none ? 1 : 0; });
+    gauge("relay_log_unsynced_bytes", "Bytes of frames appended and not yet synced.",
+          [&] { return log.head() - log.synced().position; });
+    metrics_.callback(Kind::counter, "relay_logger_dropped_total",
+                      "Log lines dropped because the ring was full.",
+                      [this] { return static_cast<double>(logger_.dropped_total()); });
+    register_queues();
+    register_workers();
+    if (options_.add_metrics) options_.add_metrics(metrics_);
+}
+
+// Every queue has a name, a bound and a gauge (docs/design.md, "Bounds").
+void Relay::register_queues() {
+    const event_log::Log& log = *log_->log;
+    auto queue = [&](std::string_view name, double bound, auto depth) {
+        base::Labels labels{{"queue", std::string(name)}};
+        metrics_.callback(
+            base::Metrics::Kind::gauge, "relay_queue_depth", "What is in a queue.",
+            [depth] { return static_cast<double>(depth()); }, labels);
+        metrics_.callback(
+            base::Metrics::Kind::gauge, "relay_queue_bound",
+            "What a queue can hold; its policy is in docs/design.md.", [bound] { return bound; },
+            labels);
+    };
+    const auto& options = log.options();
+    queue("log_tail_bytes",
+          static_cast<double>(options.tail.chunk_bytes) * options.tail.chunk_count,
+          [&] { return log_->log->tail().memory_bytes(); });
+    queue("consumers", options_.config.max_consumers,
+          [&] { return firehose_metrics_->consumers.value(); });
+}
+
+void Relay::register_workers() {
+    auto sum = [this](auto member) {
+        double total = 0;
+        auto add = [&](const fiber::Worker* worker) {
+            if (worker != nullptr) {
+                total +=
+                    static_cast<double>((worker->gauges().*member).load(std::memory_order_relaxed));
+            }
+        };
+        add(main_worker_.load());
+        add(log_->worker);
+        for (const auto& room : rooms_) add(room->worker);
+        return total;
+    };
+    using Kind = base::Metrics::Kind;
+    using Gauges = fiber::WorkerGauges;
+    metrics_.callback(Kind::gauge, "relay_fibers", "Fibers that exist.",
+                      [sum] { return sum(&Gauges::fibers); });
+    metrics_.callback(Kind::counter, "relay_fiber_switches_total", "Times a fiber was run.",
+                      [sum] { return sum(&Gauges::switches); });
+    metrics_.callback(Kind::counter, "relay_worker_sleeps_total",
+                      "Times a worker slept in the kernel.",
+                      [sum] { return sum(&Gauges::sleeps); });
+    metrics_.callback(Kind::counter, "relay_worker_wakes_total",
+                      "Times a worker was woken by another thread.",
+                      [sum] { return sum(&Gauges::wakes); });
+    metrics_.callback(Kind::counter, "relay_fiber_long_runs_total",
+                      "Times a fiber kept its worker for more than 5 ms.",
+                      [sum] { return sum(&Gauges::long_runs); });
+}
+
+}  // namespace ringlay
