@@ -269,7 +269,7 @@ Result<void> CborReader::check_key(Map& map, std::string_view key) {
     // it, which is why only so many are remembered: the work stays in proportion to the input.
     if (!map.is_ordered) {
         is_canonical_ = false;
-        if (keys_count_ - map.first_key < map.count - map.left) {
+        if (map.count > max_unordered_keys || keys_count_ - map.first_key < map.count - map.left) {
             return fail(Errc::too_large, "cbor: too many keys out of order");
         }
         if (was_remembered(map, key)) return fail(Errc::malformed, "cbor: duplicate key");

@@ -109,8 +109,7 @@ bool is_nsid(std::string_view text) {
     std::size_t last_dot = text.rfind('.');
     if (text.size() > max_nsid_bytes || last_dot == text.npos) return false;
     std::string_view authority = text.substr(0, last_dot), name = text.substr(last_dot + 1);
-    if (authority.size() > max_handle_bytes || !are_labels(authority, 2)) return false;
-    if (!is_letter(authority[0])) return false;
+    if (!are_labels(authority, 2) || !is_letter(authority[0])) return false;
     if (name.empty() || name.size() > max_label_bytes || !is_letter(name[0])) return false;
     return std::ranges::all_of(name, is_letter_or_digit);
 }
