@@ -1,0 +1,303 @@
+#include "relay/net/websocket_client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "relay/net/http_client.hpp"
+#include "relay/net/websocket_handshake.hpp"
+
+namespace ringlay::net {
+namespace {
+
+constexpr std::size_t max_unsent_bytes = 4096;
+constexpr std::uint64_t max_refusal_body_bytes = 64 * 1024;
+constexpr std::size_t max_quoted_bytes = 200;
+
+// The beginning of an answer's body as one line.
+std::string quoted(std::string_view body) {
+    std::string text;
+    for (char c : body.substr(0, max_quoted_bytes)) text.push_back(c >= 0x20 && c < 0x7f ? c : '.');
+    return text;
+}
+
+std::optional<std::uint32_t> seconds_of(std::optional<std::string_view> text) {
+    if (!text || text->empty() || text->size() > 6) return std::nullopt;
+    std::uint32_t value = 0;
+    for (char c : *text) {
+        if (c < '0' || c > '9') return std::nullopt;
+        value = value * 10 + static_cast<std::uint32_t>(c - '0');
+    }
+    return value;
+}
+
+Failure refused(const HttpResponse& response) {
+    std::string text = "the server answered " + std::to_string(response.status);
+    if (auto phrase = reason_phrase(response.status); !phrase.empty()) {
+        text.append(" ").append(phrase);
+    }
+    if (auto location = response.headers.find("location")) text += " to " + quoted(*location);
+    if (!response.body.empty()) text += ": " + quoted(response.body);
+    return {{Errc::unsupported, "websocket: refused"},
+            std::move(text),
+            response.status,
+            seconds_of(response.headers.find("retry-after"))};
+}
+
+}  // namespace
+
+Buffer WebSocketMessage::into_buffer() && {
+    if (is_in_receive_buffer()) return Buffer(view_.begin(), view_.end());
+    return std::move(owned_);
+}
+
+struct WebSocketClient::State {
+    State(const env::Env& doors, env::Socket connected, std::uint64_t max_message_bytes)
+        : env(doors),
+          socket(std::move(connected)),
+          decoder({WebSocketDecoder::Role::client, WebSocketDecoder::Data::deliver,
+                   max_message_bytes}) {}
+
+    MaskKey new_mask();
+    Result<void> queue(const ControlFrame& frame);
+    Result<void> flush_now();
+    Result<void> flush(Deadline deadline);
+    Result<void> read_more(Deadline deadline);
+    Result<std::optional<WebSocketDecoder::Event>> next_event();
+    WebSocketMessage message_of(const WebSocketDecoder::Event& event);
+    std::size_t unsent_bytes() const { return outgoing.size() + sending.size() - sent; }
+
+    env::Env env;
+    env::Socket socket;
+    WebSocketDecoder decoder;
+    HttpResponse handshake;
+    Buffer rest;                    // came together with the handshake
+    env::Chunk chunk;               // received last
+    std::span<std::uint8_t> input;  // what the decoder has not seen of one of the two
+    Nanos last_heard{0};
+    std::uint64_t received_bytes = 0;
+    CloseInfo close_info;
+    bool has_sent_close = false;
+    bool is_over = false;
+
+    // Frames to send, and those that are with the socket: it needs them to stay where they are.
+    Buffer outgoing;
+    Buffer sending;
+    std::size_t sent = 0;  // of `sending`
+    bool is_flushing = false;
+};
+
+MaskKey WebSocketClient::State::new_mask() {
+    MaskKey mask;
+    env.random.fill(mask);
+    return mask;
+}
+
+Result<void> WebSocketClient::State::queue(const ControlFrame& frame) {
+    if (unsent_bytes() + frame.size > max_unsent_bytes) {
+        return fail(Errc::busy, "websocket: the peer takes nothing");
+    }
+    outgoing.insert(outgoing.end(), frame.bytes().begin(), frame.bytes().end());
+    return {};
+}
+
+// What the socket takes at once. One fiber at a time hands bytes over, or frames would be mixed.
+Result<void> WebSocketClient::State::flush_now() {
+    if (is_flushing) return {};
+    is_flushing = true;
+    Result<void> result;
+    while (unsent_bytes() > 0) {
+        if (sent == sending.size()) {
+            sending = std::exchange(outgoing, {});
+            sent = 0;
+        }
+        const Bytes parts[] = {Bytes(sending).subspan(sent)};
+        auto taken = socket.send_now(parts);
+        if (!taken) result = std::unexpected(taken.error());
+        if (!taken || *taken == 0) break;
+        sent += *taken;
+    }
+    is_flushing = false;
+    return result;
+}
+
+Result<void> WebSocketClient::State::flush(Deadline deadline) {
+    for (;;) {
+        auto flushed = flush_now();
+        if (!flushed || unsent_bytes() == 0) return flushed;
+        auto writable = socket.wait_writable(deadline);
+        if (!writable) return writable;
+    }
+}
+
+Result<void> WebSocketClient::State::read_more(Deadline deadline) {
+    chunk = env::Chunk();
+    rest = Buffer();
+    auto received = socket.receive(deadline);
+    if (!received) {
+        bool may_go_on =
+            received.error().code == Errc::timed_out || received.error().code == Errc::cancelled;
+        if (!may_go_on) is_over = true;
+        return std::unexpected(received.error());
+    }
+    if (received->empty()) {
+        is_over = true;
+        return fail(Errc::closed, "websocket: the peer hung up without a close");
+    }
+    last_heard = env.clock.now();
+    chunk = std::move(*received);
+    input = chunk.writable();
+    received_bytes += input.size();
+    return {};
+}
+
+// The next event of the bytes that are here; pings and a close are answered.
+Result<std::optional<WebSocketDecoder::Event>> WebSocketClient::State::next_event() {
+    using Kind = WebSocketDecoder::Event::Kind;
+    auto event = decoder.next(input);
+    if (!event) {
+        is_over = true;
+        std::uint16_t code = decoder.violation_code();
+        static_cast<void>(queue(encode_close(code, event.error().what, new_mask())));
+        static_cast<void>(flush_now());
+        return event;
+    }
+    if (!*event) return event;
+    if ((*event)->kind == Kind::ping) {
+        static_cast<void>(queue(encode_control(Opcode::pong, (*event)->payload, new_mask())));
+    }
+    if ((*event)->kind == Kind::close) {
+        is_over = true;
+        Bytes reason = (*event)->payload;
+        close_info.code = (*event)->close_code;
+        close_info.reason.assign(reinterpret_cast<const char*>(reason.data()), reason.size());
+        bool has_code = close_info.code != close_code::none_received;
+        ControlFrame echo = has_code ? encode_close(close_info.code, "", new_mask())
+                                     : encode_control(Opcode::close, {}, new_mask());
+        if (!has_sent_close) static_cast<void>(queue(echo));
+        has_sent_close = true;
+        static_cast<void>(flush_now());
+    }
+    return event;
+}
+
+WebSocketMessage WebSocketClient::State::message_of(const WebSocketDecoder::Event& event) {
+    WebSocketMessage message;
+    message.is_text_ = event.is_text;
+    if (!event.is_in_input) {
+        message.owned_ = decoder.take_message();
+        message.view_ = message.owned_;
+    } else if (chunk.empty()) {
+        message.owned_.assign(event.payload.begin(), event.payload.end());
+        message.view_ = message.owned_;
+    } else {
+        message.chunk_ = chunk;
+        message.view_ = event.payload;
+    }
+    return message;
+}
+
+std::expected<WebSocketClient, Failure> WebSocketClient::connect(
+    env::Env& env, const proto::Url& url, const WebSocketClientOptions& options) {
+    auto socket = dial(env, url, options.deadline);
+    if (!socket) return std::unexpected(std::move(socket.error()));
+    std::array<std::uint8_t, 16> nonce;
+    env.random.fill(nonce);
+    std::string key = websocket_key(nonce);
+    HttpHeaders headers = options.headers;
+    add_upgrade_fields(headers, key);
+    std::string request =
+        encode_request(HttpMethod::get, target_of(url), authority_of(url), headers);
+    HttpLimits limits;
+    limits.body_bytes = max_refusal_body_bytes;
+    HttpResponseParser parser(limits);
+    auto answer = exchange(*socket, request, parser, options.deadline);
+    if (!answer) {
+        // A refusal whose body does not end is a refusal all the same.
+        if (parser.has_header()) return std::unexpected(refused(parser.response()));
+        return std::unexpected(std::move(answer.error()));
+    }
+    if (answer->response.status != 101) return std::unexpected(refused(answer->response));
+    auto checked = check_upgrade_response(answer->response, key);
+    if (!checked) {
+        Failure failure = failure_of(checked.error(), "the handshake is out of form");
+        failure.http_status = answer->response.status;
+        return std::unexpected(std::move(failure));
+    }
+    auto state = std::make_unique<State>(env, std::move(*socket), options.max_message_bytes);
+    state->handshake = std::move(answer->response);
+    state->rest = std::move(answer->rest);
+    state->input = state->rest;
+    state->received_bytes = state->rest.size();
+    state->last_heard = env.clock.now();
+    return WebSocketClient(std::move(state));
+}
+
+WebSocketClient::WebSocketClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
+WebSocketClient::WebSocketClient(WebSocketClient&&) noexcept = default;
+WebSocketClient& WebSocketClient::operator=(WebSocketClient&&) noexcept = default;
+WebSocketClient::~WebSocketClient() = default;
+
+Result<WebSocketMessage> WebSocketClient::receive(Deadline deadline) {
+    State& state = *state_;
+    while (!state.is_over) {
+        auto event = state.next_event();
+        if (!event) return std::unexpected(event.error());
+        if (*event) {
+            if ((*event)->kind == WebSocketDecoder::Event::Kind::message) {
+                return state.message_of(**event);
+            }
+            continue;
+        }
+        if (state.unsent_bytes() > 0) static_cast<void>(state.flush_now());
+        auto read = state.read_more(deadline);
+        if (!read) return std::unexpected(read.error());
+    }
+    return fail(Errc::closed, "websocket: closed");
+}
+
+Result<void> WebSocketClient::send_ping(Bytes payload) {
+    if (state_->is_over || state_->has_sent_close) return fail(Errc::closed, "websocket: closed");
+    auto queued = state_->queue(encode_control(Opcode::ping, payload, state_->new_mask()));
+    if (!queued) return queued;
+    return state_->flush_now();
+}
+
+Result<void> WebSocketClient::close(std::uint16_t code, std::string_view reason,
+                                    Deadline deadline) {
+    State& state = *state_;
+    if (state.is_over) return state.flush(deadline);
+    if (!state.has_sent_close) {
+        auto queued = state.queue(encode_close(code, reason, state.new_mask()));
+        if (!queued) return queued;
+        state.has_sent_close = true;
+    }
+    auto flushed = state.flush(deadline);
+    if (!flushed) return flushed;
+    while (!state.is_over) {
+        auto event = state.next_event();
+        if (!event) return std::unexpected(event.error());
+        if (*event) continue;
+        auto read = state.read_more(deadline);
+        if (!read) return read;
+    }
+    return {};
+}
+
+Nanos WebSocketClient::last_heard() const {
+    return state_->last_heard;
+}
+std::uint64_t WebSocketClient::received_bytes() const {
+    return state_->received_bytes;
+}
+const Address& WebSocketClient::peer() const {
+    return state_->socket.peer();
+}
+const HttpResponse& WebSocketClient::handshake() const {
+    return state_->handshake;
+}
+const WebSocketClient::CloseInfo& WebSocketClient::close_info() const {
+    return state_->close_info;
+}
+
+}  // namespace ringlay::net
