@@ -32,8 +32,8 @@ class BlockCache {
   public:
     explicit BlockCache(BlockCacheOptions options) : options_(options) {}
 
-    // The block with the wire byte at `offset_bytes` of the segment; it holds at least the bytes up
-    // to `known_bytes` of the segment, as far as they are in this block.
+    // The block with the wire byte at `offset_bytes` of the segment, and maybe more of those below
+    // `known_bytes`, which are published.
     Result<std::shared_ptr<const Block>> get(const std::shared_ptr<const SegmentReader>& segment,
                                              std::uint64_t offset_bytes, std::uint64_t known_bytes);
     // Gives back everything if nobody has looked for a while.
@@ -47,14 +47,14 @@ class BlockCache {
   private:
     struct Slot {
         std::shared_ptr<const SegmentReader> segment;
-        std::uint64_t number = 0;  // of the block in the segment
-        std::shared_ptr<const Block> block;
+        std::uint64_t number = 0;            // of the block in the segment
+        std::shared_ptr<const Block> block;  // nothing while it is first loaded
         bool is_loading = false;
-        std::uint64_t wanted_bytes = 0;  // of the block, by the present load
     };
 
     Slot* find(const SegmentReader& segment, std::uint64_t number);
-    Slot& make_slot(const std::shared_ptr<const SegmentReader>& segment, std::uint64_t number);
+    bool has_room();
+    Result<std::shared_ptr<const Block>> load(Slot& slot, std::size_t size_bytes);
     void count_memory();
 
     BlockCacheOptions options_;

@@ -1,7 +1,7 @@
 // One thing to be put into the log: an event with its frame, or a fact without one.
 //
 // Owner    the sender, all the time; between Sequencer::push() and is_done the log worker uses it
-//          and the sender leaves it, and the bytes that it points to, alone.
+//          and the sender leaves it, and the bytes that it points to, alone. is_done always comes.
 // Thread   is_done may be loaded from any worker (acquire or stronger); the rest after that.
 // Bound    senders own their entries: how many they make is their bound (a host's window).
 #pragma once
@@ -34,7 +34,8 @@ struct Entry : fiber::MailboxNode {
     Bell* done_bell = nullptr;  // may be shared by entries; outlives them
 
     // Set by the log worker, before is_done.
-    std::uint64_t seq = 0;  // 0: has no frame
+    std::uint64_t seq = 0;   // 0: has no frame
+    bool is_logged = false;  // false: the log was ended while it could take nothing
     std::atomic<bool> is_done{false};
 };
 

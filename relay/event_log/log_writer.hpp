@@ -122,23 +122,30 @@ class Log {
     // Every host that the log has named, with the cursor to go on from. Asks the log worker.
     std::vector<Host> hosts();
 
-    // From the log worker; one append at a time. Sets seq of each entry, returns once the batch is
+    // From the log worker; one append at a time, made by the Sequencer. Sets seq of each entry, returns once the batch is
     // published. Entries of one batch: at most max_batch_entries, and max_batch_bytes of messages
-    // or one entry. Errors: closed (stopping or failed: nothing of the batch is in the log).
+    // or one entry. Errors: closed (failed, or stalled
+    // and given up: nothing of the batch is in the log).
     Result<void> append(std::span<Entry* const> batch);
     const HostTable& host_table() const;
     // Syncs what is published now. Errors: closed.
     Result<void> sync_now();
-    // Ends a stalled append() with Errc::closed, and every later one.
-    void stop_appends();
+    // From now on an append that cannot be done ends with Errc::closed instead of waiting.
+    void give_up_stalls();
     // Last sync, clean-shutdown marker, unlock. Appends must have ended.
     void close();
 
     // From the log worker; for Reader. Segments are kept as long as somebody holds them.
     struct Place {
-        Position position;
-        enum class Kind : std::uint8_t { live_tip, inside, outdated, future } kind;
-        std::uint64_t seq;  // outdated: the oldest there is; future: the highest issued
+        enum class Kind : std::uint8_t {
+            live_tip,  // no cursor: from the head on
+            inside,    // the first event above the cursor is next, or will be
+            outdated,  // older than the window: all of it follows; `seq` is its first event's
+            future,    // never issued: nothing may be read; `seq` is the highest that may have been
+        };
+        Position position = 0;
+        Kind kind = Kind::live_tip;
+        std::uint64_t seq = 0;
     };
     Result<Place> find_cursor(std::optional<std::uint64_t> cursor);
     Result<std::shared_ptr<const SegmentReader>> segment_at(Position position);  // not_found: gone

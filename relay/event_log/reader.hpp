@@ -61,14 +61,9 @@ class View {
 };
 
 struct Start {
-    enum class Kind : std::uint8_t {
-        live_tip,  // no cursor: from the head on
-        inside,    // the first event above the cursor is next, or will be
-        outdated,  // older than the window: all of it follows; `seq` is its first event's
-        future,    // never issued: nothing may be read; `seq` is the highest that may have been
-    };
+    using Kind = Log::Place::Kind;
     Kind kind = Kind::live_tip;
-    std::uint64_t seq = 0;
+    std::uint64_t seq = 0;  // outdated: of the oldest event; future: the highest that may have been
 };
 
 class Reader {

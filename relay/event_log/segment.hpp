@@ -32,11 +32,14 @@ struct SegmentReader {
 struct Segment {
     Position base = 0;
     std::uint64_t floor_seq = 0;
+    WallMillis created{};
     SegmentExtent extent;  // published, so far
+    SegmentExtent synced;  // of it
     SeqIndex index;
     bool is_rolled = false;           // complete
     bool is_sealed = false;           // complete, synced, and the seal written
-    bool is_snapshot_synced = false;  // its predecessors may be removed
+    bool has_snapshot = false;        // published: names all hosts, needs no predecessor
+    bool is_snapshot_synced = false;  // so that its predecessors may be removed
 
     // Open until sealed.
     env::File wire;

@@ -29,19 +29,21 @@ class Sequencer {
     Sequencer& operator=(const Sequencer&) = delete;
 
     // Never waits. When the entry is in the log, its seq is set, is_done becomes true, and its bell
-    // is rung if somebody listens. Entries of one sender keep their order.
+    // is rung if somebody listens. Entries of one sender keep their order. (If the log is ended
+    // while it can take nothing, is_done comes with is_logged false.)
     void push(Entry& entry) { mailbox_.push(entry); }
 
     // The id of a host, a new one if the name is new; in the log before this returns. Errors:
     // closed (the log is stopping), cancelled.
     Result<std::uint32_t> register_host(std::string_view name);
 
-    // Appends what is in the mailbox, then ends the fiber. Nobody may push any more. What a stalled
-    // log cannot take stays undone. Then Log::close().
+    // Appends what is in the mailbox, then ends the fiber. Nobody may push any more. Does not wait
+    // for room on a full disk. Then Log::close().
     void stop();
 
   private:
     void run();
+    void gather();
     void append_and_answer();
     Result<std::uint32_t> register_at_home(std::string_view name);
 
@@ -52,7 +54,6 @@ class Sequencer {
     Entry* carried_ = nullptr;  // taken from the mailbox, for the next batch
     std::vector<Bell*> bells_;  // of the batch, each once
     Bell home_bell_;            // of register_host()
-    bool is_stopping_ = false;
     fiber::Task task_;
 };
 

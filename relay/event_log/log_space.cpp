@@ -1,0 +1,80 @@
+// Keeps the log inside its space: decides by the numbers of space.hpp, removes the oldest segments.
+
+#include <algorithm>
+
+#include "relay/event_log/log_core.hpp"
+
+namespace ringlay::event_log {
+
+void Log::Core::run_space() {
+    fiber::CancelBlocker blocker;
+    while (!is_stopping && !has_failed) {
+        keep_space();
+        static_cast<void>(space_wake.wait(Deadline::in(options.space.interval)));
+        space_wake.reset();
+    }
+}
+
+void Log::Core::keep_space() {
+    auto free_bytes = directory.free_bytes();
+    if (!free_bytes) return;  // nothing is known: a write will meet what there is
+    SpaceDecision decision = decide(*free_bytes);
+    for (std::size_t i = 0; i < decision.remove_count && !has_failed; ++i) {
+        if (!remove_oldest()) break;
+    }
+    if (decision.removes_by_age) space_state.last_removed_by_age = env.clock.now();
+    counters.free_bytes.store(*free_bytes, std::memory_order_relaxed);
+    counters.budget_bytes.store(decision.budget_bytes, std::memory_order_relaxed);
+    is_below_reserve = decision.is_below_reserve;
+    if (!is_below_reserve) room_made.wake_all();
+}
+
+SpaceDecision Log::Core::decide(std::uint64_t free_bytes) const {
+    std::vector<SpaceSegment> listed;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        const Segment& segment = *segments[i];
+        const bool is_followed = i + 1 < segments.size() && segments[i + 1]->is_snapshot_synced;
+        listed.push_back({segment.disk_bytes(),
+                          std::max(segment.created, segment.extent.last_received),
+                          segment.is_sealed && is_followed});
+    }
+    return decide_space(limits, space_state,
+                        {listed, free_bytes, env.clock.wall(), env.clock.now()});
+}
+
+// False: there is none that may go, or one is going already.
+bool Log::Core::remove_oldest() {
+    if (is_removing || segments.size() < 2) return false;
+    if (!segments[0]->is_sealed || !segments[1]->is_snapshot_synced) return false;
+    is_removing = true;
+    std::unique_ptr<Segment> oldest = std::move(segments.front());
+    segments.pop_front();
+    if (auto reader = oldest->reader.lock()) reader->is_removed.store(true);
+    // Its names are durably gone before the next one's are touched: whatever a crash brings back
+    // joins what is left.
+    bool is_gone = remove_segment_files(directory, oldest->base) && directory.sync();
+    if (!is_gone) fatal("an old segment cannot be removed");
+    counters.segments_removed.fetch_add(1, std::memory_order_relaxed);
+    update_gauges();
+    is_removing = false;
+    room_made.wake_all();
+    return is_gone;
+}
+
+void Log::Core::update_gauges() {
+    std::uint64_t disk_bytes = 0;
+    const Segment* with_events = nullptr;
+    for (const auto& segment : segments) {
+        disk_bytes += segment->disk_bytes();
+        if (with_events == nullptr && segment->extent.events > 0) with_events = segment.get();
+    }
+    const bool is_empty = with_events == nullptr;
+    counters.segments.store(segments.size(), std::memory_order_relaxed);
+    counters.disk_bytes.store(disk_bytes, std::memory_order_relaxed);
+    counters.oldest_seq.store(is_empty ? 0 : with_events->extent.first_seq,
+                              std::memory_order_relaxed);
+    counters.oldest_wall_ms.store(is_empty ? 0 : with_events->extent.first_received.count(),
+                                  std::memory_order_relaxed);
+}
+
+}  // namespace ringlay::event_log
