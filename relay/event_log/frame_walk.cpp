@@ -60,11 +60,6 @@ Result<WsFrame> parse_ws_frame(Bytes frame) {
     return WsFrame{header_bytes, message};
 }
 
-std::uint64_t FrameWalk::bytes_to_boundary() const {
-    if (left_ > 0 || header_have_ == 0) return left_;
-    return header_have_ < 2 ? 1 : header_bytes_for(header_[1]) - header_have_;
-}
-
 void FrameWalk::advance(Bytes bytes) {
     while (!bytes.empty()) {
         if (left_ > 0) {
