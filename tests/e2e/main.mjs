@@ -34,7 +34,13 @@ class Trial {
     // A relay of both hosts on a fresh data directory, not started yet.
     newRelay({ hosts = this.fleet.relayHosts(), settings } = {}) {
         const dir = path.join(this.dir, `relay-${this.relays.length}`);
-        const relay = new Relay({ binary: this.binary, hosts, dir, settings, expectSlow: this.sanitized });
+        const relay = new Relay({
+            binary: this.binary,
+            hosts,
+            dir,
+            settings,
+            expectSlow: this.sanitized,
+        });
         this.relays.push(relay);
         return relay;
     }
@@ -79,7 +85,10 @@ class Trial {
 async function runCase(test, trial) {
     let timer;
     const late = new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Failure(`not done after ${caseSeconds} s`)), caseSeconds * 1000);
+        timer = setTimeout(
+            () => reject(new Failure(`not done after ${caseSeconds} s`)),
+            caseSeconds * 1000,
+        );
     });
     let failure = null;
     try {
@@ -100,7 +109,8 @@ function report(name, failure, trial) {
     if (failure instanceof Skip) return console.log(`skip ${name}: ${failure.message}`);
     const known = failure instanceof Failure;
     console.log(`not ok ${name}: ${failure.message.split('\n')[0]}`);
-    for (const line of known ? failure.details : failure.stack.split('\n')) console.log(`#   ${line}`);
+    for (const line of known ? failure.details : failure.stack.split('\n'))
+        console.log(`#   ${line}`);
     trial.relays.forEach((relay, i) => {
         console.log(`#   last lines of the log of relay ${i}:`);
         for (const line of relay.logTail()) console.log(`#   | ${line}`);
@@ -112,12 +122,16 @@ async function main() {
     check(buildDir, 'usage: run BUILD_DIR [WORD...]');
     const binary = path.join(buildDir, 'ringlay');
     check(fs.existsSync(binary), `there is no ${binary}: build it first`);
-    const sanitized = fs.readFileSync(binary).includes('__asan_') || fs.readFileSync(binary).includes('__tsan_');
+    const sanitized =
+        fs.readFileSync(binary).includes('__asan_') || fs.readFileSync(binary).includes('__tsan_');
     const seed = Number(process.env.RINGLAY_E2E_SEED ?? Math.floor(Math.random() * 2 ** 31));
     const root = fs.mkdtempSync(path.join(os.tmpdir(), 'ringlay-e2e-'));
 
     const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), 'cases');
-    const files = fs.readdirSync(folder).filter((f) => f.endsWith('.mjs')).sort();
+    const files = fs
+        .readdirSync(folder)
+        .filter((f) => f.endsWith('.mjs'))
+        .sort();
     const tests = [];
     for (const file of files) {
         const test = await import(path.join(folder, file));
@@ -127,8 +141,10 @@ async function main() {
 
     const begin = performance.now();
     const fleet = await Fleet.start(root);
-    console.log(`# seed ${seed} (RINGLAY_E2E_SEED)${sanitized ? ', a sanitizer build' : ''}; fleet up in `
-        + `${((performance.now() - begin) / 1000).toFixed(1)} s`);
+    console.log(
+        `# seed ${seed} (RINGLAY_E2E_SEED)${sanitized ? ', a sanitizer build' : ''}; fleet up in ` +
+            `${((performance.now() - begin) / 1000).toFixed(1)} s`,
+    );
     let failed = 0;
     let ran = 0;
     try {
@@ -146,8 +162,10 @@ async function main() {
     } finally {
         await fleet.stop();
     }
-    console.log(`# ${ran - failed} of ${ran} cases passed in ${((performance.now() - begin) / 1000).toFixed(0)} s`
-        + (failed ? `; what they left: ${root}` : ''));
+    console.log(
+        `# ${ran - failed} of ${ran} cases passed in ${((performance.now() - begin) / 1000).toFixed(0)} s` +
+            (failed ? `; what they left: ${root}` : ''),
+    );
     if (!failed) fs.rmSync(root, { recursive: true, force: true });
     return failed || !ran ? 1 : 0;
 }

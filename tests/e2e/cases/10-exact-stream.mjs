@@ -7,7 +7,9 @@ export const name = 'exact stream';
 
 export async function run(t) {
     const { relay, reader } = await t.startFollowedRelay();
-    const onHttpPort = await t.reader(`ws://127.0.0.1:${relay.httpPort}`, { cursor: 0, name: 'reader on http-port' }).opened();
+    const onHttpPort = await t
+        .reader(`ws://127.0.0.1:${relay.httpPort}`, { cursor: 0, name: 'reader on http-port' })
+        .opened();
     await Promise.all(t.fleet.hosts.map((host) => mixedLoad(host, { accounts: 12, writes: 9 })));
     await t.fleet.settle([reader, onHttpPort]);
 
@@ -21,7 +23,9 @@ export async function run(t) {
     for (const kind of ['#commit', '#sync', '#identity', '#account']) {
         check(kinds[kind] > 0, `the load made no ${kind}, so this proves nothing about it`);
     }
-    const statuses = new Set(reader.frames.filter((f) => f.t === '#account').map((f) => f.payload.status));
+    const statuses = new Set(
+        reader.frames.filter((f) => f.t === '#account').map((f) => f.payload.status),
+    );
     for (const status of [undefined, 'deactivated', 'takendown', 'deleted']) {
         check(statuses.has(status), `the load made no #account with status ${status}`);
     }

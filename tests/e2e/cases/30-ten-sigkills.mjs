@@ -14,7 +14,7 @@ const loadSeconds = 40;
 function pauses(random) {
     const weights = Array.from({ length: kills }, () => 0.03 + random() ** 2);
     const sum = weights.reduce((a, b) => a + b);
-    return weights.map((w) => Math.max(0.1, w / sum * loadSeconds));
+    return weights.map((w) => Math.max(0.1, (w / sum) * loadSeconds));
 }
 
 export async function run(t) {
@@ -22,8 +22,14 @@ export async function run(t) {
     const { relay, reader } = await t.startFollowedRelay({ settings });
     reader.close();
     const first = t.reader(relay.url, { cursor: 0, reconnect: true, name: 'consumer 1' });
-    const second = t.reader(`ws://127.0.0.1:${relay.httpPort}`, { cursor: 0, reconnect: true, name: 'consumer 2' });
-    const accounts = (await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 3, 'killed')))).flat();
+    const second = t.reader(`ws://127.0.0.1:${relay.httpPort}`, {
+        cursor: 0,
+        reconnect: true,
+        name: 'consumer 2',
+    });
+    const accounts = (
+        await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 3, 'killed')))
+    ).flat();
     const load = startLoad(accounts, { concurrency: 3 });
 
     const plan = pauses(t.random);
@@ -41,18 +47,29 @@ export async function run(t) {
     let difference = null;
     for (const r of [first, second]) {
         r.expectClean();
-        check(!firstNotRising(r.frames), () => `${r.name}: seq ${firstNotRising(r.frames).seq} does not rise`);
-        check(!r.others.length, () => `${r.name}: ${r.others[0].payload.error ?? r.others[0].payload.name} on a reconnect`);
+        check(
+            !firstNotRising(r.frames),
+            () => `${r.name}: seq ${firstNotRising(r.frames).seq} does not rise`,
+        );
+        check(
+            !r.others.length,
+            () =>
+                `${r.name}: ${r.others[0].payload.error ?? r.others[0].payload.name} on a reconnect`,
+        );
         difference ??= t.fleet.compare(r.frames, r.name, sums);
     }
-    t.note(`${commits} commits, ${first.frames.length} events, ${first.connects} connections of consumer 1; `
-        + `both consumers: ${sums.missing} missing, ${sums.repeated} repeated, ${sums.foreign} altered`);
+    t.note(
+        `${commits} commits, ${first.frames.length} events, ${first.connects} connections of consumer 1; ` +
+            `both consumers: ${sums.missing} missing, ${sums.repeated} repeated, ${sums.foreign} altered`,
+    );
     t.note(`killed after ${plan.map((s) => s.toFixed(2)).join(', ')} s`);
     expectSame(difference);
 
     const fresh = await t.reader(relay.url, { cursor: 0, name: 'fresh consumer' }).opened();
     await fresh.waitFor(first.frames.length);
-    expectSame(compareBytes(first.frames, fresh.frames, 'consumer 1 and a fresh consumer from cursor 0'));
+    expectSame(
+        compareBytes(first.frames, fresh.frames, 'consumer 1 and a fresh consumer from cursor 0'),
+    );
     expectSame(compareBytes(first.frames, second.frames, 'consumer 1 and consumer 2'));
     const exit = await relay.terminate(t.sanitized ? 40 : 10);
     check(exit.code === 0, `exit ${exit.signal ?? exit.code} on SIGTERM`);

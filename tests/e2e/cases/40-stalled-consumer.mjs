@@ -25,7 +25,15 @@ const settings = { RELAY_TAIL_BYTES: '16MiB', RELAY_SEGMENT_BYTES: '4MiB' };
 function socketMemory(relayPort, clientPort) {
     let text;
     try {
-        text = execFileSync('ss', ['-Htmn', 'sport', '=', `:${relayPort}`, 'dport', '=', `:${clientPort}`]).toString();
+        text = execFileSync('ss', [
+            '-Htmn',
+            'sport',
+            '=',
+            `:${relayPort}`,
+            'dport',
+            '=',
+            `:${clientPort}`,
+        ]).toString();
     } catch {
         return null;
     }
@@ -43,12 +51,16 @@ function queueGauges(metrics) {
 async function startUnderLoad(t) {
     if (loadHosts) {
         const relay = await t.startRelay({ hosts: loadHosts, settings });
-        const reader = await t.reader(relay.url, { cursor: 0, name: 'follower', light: true }).opened();
+        const reader = await t
+            .reader(relay.url, { cursor: 0, name: 'follower', light: true })
+            .opened();
         await reader.waitFor(1);
         return { relay, reader, load: () => ({ stop: async () => {} }) };
     }
     const { relay, reader } = await t.startFollowedRelay({ settings });
-    const accounts = (await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 4, 'stall')))).flat();
+    const accounts = (
+        await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 4, 'stall')))
+    ).flat();
     return { relay, reader, load: (textBytes) => startLoad(accounts, { textBytes }) };
 }
 
@@ -56,7 +68,9 @@ async function startUnderLoad(t) {
 async function warmUp(reader, load) {
     const running = load(100_000);
     let bytes = 0;
-    reader.onFrame = (frame) => { bytes += frame.bytes; };
+    reader.onFrame = (frame) => {
+        bytes += frame.bytes;
+    };
     await reader.until(() => bytes > tailBytes * 1.3, 60);
     await running.stop();
     reader.onFrame = null;
@@ -84,13 +98,23 @@ function expectFlat(t, { samples, gauges }, bytes) {
     const rss = samples.slice(first).map((s) => s.rss);
     const growth = Math.max(...rss) - rss[0];
     const sockets = samples.map((s) => s.socket).filter((n) => n !== null);
-    t.note(`${mib(bytes)} MiB passed by in ${stallSeconds} s; RSS ${mib(rss[0])} MiB, grew by at most ${mib(growth)}; `
-        + `socket at most ${sockets.length ? (Math.max(...sockets) / 1024).toFixed(0) : '?'} KiB`);
-    for (const [key, values] of gauges) t.note(`${key}: ${Math.min(...values)} to ${Math.max(...values)}`);
-    check(bytes > 4 * limits.socketBytes, `only ${mib(bytes)} MiB passed by, too little to prove anything`);
+    t.note(
+        `${mib(bytes)} MiB passed by in ${stallSeconds} s; RSS ${mib(rss[0])} MiB, grew by at most ${mib(growth)}; ` +
+            `socket at most ${sockets.length ? (Math.max(...sockets) / 1024).toFixed(0) : '?'} KiB`,
+    );
+    for (const [key, values] of gauges)
+        t.note(`${key}: ${Math.min(...values)} to ${Math.max(...values)}`);
+    check(
+        bytes > 4 * limits.socketBytes,
+        `only ${mib(bytes)} MiB passed by, too little to prove anything`,
+    );
     // A sanitizer's quarantine grows by itself.
-    if (!t.sanitized) check(growth <= limits.rssGrowthBytes, `RSS grew by ${mib(growth)} MiB during the stall`);
-    check(sockets.every((n) => n <= limits.socketBytes), `the kernel held ${Math.max(...sockets)} bytes for the stalled consumer`);
+    if (!t.sanitized)
+        check(growth <= limits.rssGrowthBytes, `RSS grew by ${mib(growth)} MiB during the stall`);
+    check(
+        sockets.every((n) => n <= limits.socketBytes),
+        `the kernel held ${Math.max(...sockets)} bytes for the stalled consumer`,
+    );
     for (const [key, values] of gauges) {
         const rise = Math.max(...values.slice(-5)) - Math.max(...values.slice(first, first + 5));
         check(rise <= limits.queueGrowth, `${key} rose by ${rise} during the stall`);
@@ -106,22 +130,43 @@ export async function run(t) {
     const stalled = t.rawReader(relay.port, { cursor, name: 'stalled consumer', light: true });
     await stalled.opened();
     const running = load(9_000);
-    await until(() => stalled.frames.length > 20, 20, 'the consumer got nothing before it was to stall');
+    await until(
+        () => stalled.frames.length > 20,
+        20,
+        'the consumer got nothing before it was to stall',
+    );
     stalled.stall();
     const readBefore = stalled.frames.length;
     const seen = await watch(relay, stalled);
     check(!stalled.ended, 'the stalled consumer was disconnected', [stalled.state()]);
-    check(stalled.frames.length === readBefore, 'the stalled consumer read something: this proves nothing');
+    check(
+        stalled.frames.length === readBefore,
+        'the stalled consumer read something: this proves nothing',
+    );
     await running.stop();
     if (!loadHosts) await t.fleet.settle([reader]);
 
     const goal = reader.frames.at(-1).seq;
     stalled.resume();
-    await until(() => stalled.frames.at(-1).seq >= goal || stalled.ended, 60, () => `the stalled consumer did not catch up: ${stalled.state()}`);
+    await until(
+        () => stalled.frames.at(-1).seq >= goal || stalled.ended,
+        60,
+        () => `the stalled consumer did not catch up: ${stalled.state()}`,
+    );
     for (const r of [reader, stalled]) r.expectClean();
     check(!stalled.others.length, 'the stalled consumer got an #info or error frame');
     const upToGoal = (frames) => frames.filter((f) => f.seq <= goal);
-    expectSame(compareBytes(upToGoal(reader.frames.slice(from)), upToGoal(stalled.frames), 'the stalled consumer and one that kept reading'));
+    expectSame(
+        compareBytes(
+            upToGoal(reader.frames.slice(from)),
+            upToGoal(stalled.frames),
+            'the stalled consumer and one that kept reading',
+        ),
+    );
     if (!loadHosts) expectSame(t.fleet.compare(reader.frames, reader.name));
-    expectFlat(t, seen, reader.frames.slice(from).reduce((n, f) => n + f.bytes, 0));
+    expectFlat(
+        t,
+        seen,
+        reader.frames.slice(from).reduce((n, f) => n + f.bytes, 0),
+    );
 }

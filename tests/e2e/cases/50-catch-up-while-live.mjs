@@ -11,7 +11,9 @@ const consumers = 24;
 export async function run(t) {
     const settings = { RELAY_SEGMENT_BYTES: '1MiB', RELAY_TAIL_BYTES: '16MiB' };
     const { relay, reader } = await t.startFollowedRelay({ settings });
-    const accounts = (await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 4, 'catchup')))).flat();
+    const accounts = (
+        await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 4, 'catchup')))
+    ).flat();
     const load = startLoad(accounts, { textBytes: 20_000 });
     await reader.waitFor(150);
 

@@ -35,16 +35,37 @@ export async function run(t) {
     check(!fs.existsSync(dataDir), 'a relay with a bad configuration made its data directory');
 
     const { relay, reader } = await t.startFollowedRelay();
-    const second = await t.command(ports, { seconds: 15, settings: { ...good, RELAY_DATA_DIR: relay.dataDir } });
+    const second = await t.command(ports, {
+        seconds: 15,
+        settings: { ...good, RELAY_DATA_DIR: relay.dataDir },
+    });
     const said = (second.stderr + second.stdout).split('\n').slice(-8);
-    check(second.signal === null && second.code !== 0, `a second relay on the same data directory: exit ${second.signal ?? second.code}`, said);
-    check((second.stderr + second.stdout).includes(relay.dataDir), 'the second relay does not name the data directory', said);
-    await t.fleet.settle([reader]);  // the first one goes on
+    check(
+        second.signal === null && second.code !== 0,
+        `a second relay on the same data directory: exit ${second.signal ?? second.code}`,
+        said,
+    );
+    check(
+        (second.stderr + second.stdout).includes(relay.dataDir),
+        'the second relay does not name the data directory',
+        said,
+    );
+    await t.fleet.settle([reader]); // the first one goes on
 
     const other = path.join(t.dir, 'taken');
-    const taken = await t.command(['--port', String(relay.port), '--http-port', String(httpPort)],
-        { seconds: 15, settings: { ...good, RELAY_DATA_DIR: other } });
+    const taken = await t.command(['--port', String(relay.port), '--http-port', String(httpPort)], {
+        seconds: 15,
+        settings: { ...good, RELAY_DATA_DIR: other },
+    });
     const why = (taken.stderr + taken.stdout).split('\n').slice(-8);
-    check(taken.signal === null && taken.code !== 0, `a port in use: exit ${taken.signal ?? taken.code}`, why);
-    check(`${taken.stderr}${taken.stdout}`.includes(String(relay.port)), 'a port in use: the message does not name it', why);
+    check(
+        taken.signal === null && taken.code !== 0,
+        `a port in use: exit ${taken.signal ?? taken.code}`,
+        why,
+    );
+    check(
+        `${taken.stderr}${taken.stdout}`.includes(String(relay.port)),
+        'a port in use: the message does not name it',
+        why,
+    );
 }

@@ -6,13 +6,17 @@ let names = 0;
 async function call(host, method, { token, admin, body } = {}) {
     const headers = { 'content-type': 'application/json' };
     if (token) headers.authorization = `Bearer ${token}`;
-    if (admin) headers.authorization = `Basic ${Buffer.from(`admin:${host.adminPassword}`).toString('base64')}`;
+    if (admin)
+        headers.authorization = `Basic ${Buffer.from(`admin:${host.adminPassword}`).toString('base64')}`;
     if (!body) delete headers['content-type'];
     const response = await fetch(`${host.url}/xrpc/${method}`, {
-        method: 'POST', headers, body: body && JSON.stringify(body),
+        method: 'POST',
+        headers,
+        body: body && JSON.stringify(body),
     });
     const text = await response.text();
-    if (!response.ok) throw new Error(`${host.url} ${method}: ${response.status} ${text.slice(0, 200)}`);
+    if (!response.ok)
+        throw new Error(`${host.url} ${method}: ${response.status} ${text.slice(0, 200)}`);
     return text ? JSON.parse(text) : {};
 }
 
@@ -20,7 +24,11 @@ export class Account {
     static async create(host, prefix = 'user') {
         const handle = `${prefix}${++names}h${host.index}.test`;
         const made = await call(host, 'com.atproto.server.createAccount', {
-            body: { handle, email: `${handle.replace('.test', '')}@example.com`, password: 'hunter22' },
+            body: {
+                handle,
+                email: `${handle.replace('.test', '')}@example.com`,
+                password: 'hunter22',
+            },
         });
         const account = new Account();
         Object.assign(account, { host, handle, did: made.did, token: made.accessJwt, keys: [] });
@@ -31,7 +39,11 @@ export class Account {
         const made = [];
         while (made.length < count) {
             const batch = Math.min(6, count - made.length);
-            made.push(...await Promise.all(Array.from({ length: batch }, () => Account.create(host, prefix))));
+            made.push(
+                ...(await Promise.all(
+                    Array.from({ length: batch }, () => Account.create(host, prefix)),
+                )),
+            );
         }
         return made;
     }
@@ -47,7 +59,10 @@ export class Account {
     // -> { rev, rkey }
     async create(collection, record) {
         const made = await this.post('com.atproto.repo.createRecord', {
-            repo: this.did, collection, validate: false, record: { $type: collection, ...record },
+            repo: this.did,
+            collection,
+            validate: false,
+            record: { $type: collection, ...record },
         });
         const rkey = made.uri.split('/').pop();
         this.keys.push({ collection, rkey });
@@ -55,12 +70,19 @@ export class Account {
     }
 
     createNote(textBytes = 40) {
-        return this.create('com.example.e2e.note', { text: 'n'.repeat(textBytes), createdAt: new Date().toISOString() });
+        return this.create('com.example.e2e.note', {
+            text: 'n'.repeat(textBytes),
+            createdAt: new Date().toISOString(),
+        });
     }
 
     update({ collection, rkey }, record) {
         return this.post('com.atproto.repo.putRecord', {
-            repo: this.did, collection, rkey, validate: false, record: { $type: collection, ...record },
+            repo: this.did,
+            collection,
+            rkey,
+            validate: false,
+            record: { $type: collection, ...record },
         });
     }
 
@@ -74,12 +96,23 @@ export class Account {
         const collection = 'com.example.e2e.batch';
         const type = (action) => `com.atproto.repo.applyWrites#${action}`;
         const writes = Array.from({ length: creates }, (_, i) => ({
-            $type: type('create'), collection, value: { $type: collection, i },
+            $type: type('create'),
+            collection,
+            value: { $type: collection, i },
         }));
         const [old, older] = this.keys.splice(0, 2);
-        if (old) writes.push({ $type: type('update'), ...old, value: { $type: old.collection, text: 'batched' } });
+        if (old)
+            writes.push({
+                $type: type('update'),
+                ...old,
+                value: { $type: old.collection, text: 'batched' },
+            });
         if (older) writes.push({ $type: type('delete'), ...older });
-        return this.post('com.atproto.repo.applyWrites', { repo: this.did, validate: false, writes });
+        return this.post('com.atproto.repo.applyWrites', {
+            repo: this.did,
+            validate: false,
+            writes,
+        });
     }
 
     rename() {
@@ -96,7 +129,8 @@ export class Account {
 
     takedown(applied) {
         return this.admin('com.atproto.admin.updateSubjectStatus', {
-            subject: { $type: 'com.atproto.admin.defs#repoRef', did: this.did }, takedown: { applied, ref: 'e2e' },
+            subject: { $type: 'com.atproto.admin.defs#repoRef', did: this.did },
+            takedown: { applied, ref: 'e2e' },
         });
     }
 
@@ -109,15 +143,22 @@ export class Account {
 export async function mixedLoad(host, { accounts = 10, writes = 6 } = {}) {
     const all = await Account.createMany(host, accounts, 'mixed');
     const collections = ['app.bsky.feed.post', 'app.bsky.feed.like', 'com.example.e2e.note'];
-    await Promise.all(all.map(async (account, a) => {
-        for (let i = 0; i < writes; i++) {
-            const collection = collections[(a + i) % collections.length];
-            const made = await account.create(collection, { text: `π ${i}`, langs: ['en'], deep: { a: [1, null, true] } });
-            if (i % 3 === 1) await account.update({ collection, rkey: made.rkey }, { text: `again ${i}` });
-            if (i % 3 === 2) await account.remove({ collection, rkey: made.rkey });
-        }
-        await account.applyWrites(1 + a * 2);
-    }));
+    await Promise.all(
+        all.map(async (account, a) => {
+            for (let i = 0; i < writes; i++) {
+                const collection = collections[(a + i) % collections.length];
+                const made = await account.create(collection, {
+                    text: `π ${i}`,
+                    langs: ['en'],
+                    deep: { a: [1, null, true] },
+                });
+                if (i % 3 === 1)
+                    await account.update({ collection, rkey: made.rkey }, { text: `again ${i}` });
+                if (i % 3 === 2) await account.remove({ collection, rkey: made.rkey });
+            }
+            await account.applyWrites(1 + a * 2);
+        }),
+    );
     const [renamed, paused, taken, restored, erased] = all;
     await renamed.rename();
     await paused.deactivate();
@@ -141,7 +182,8 @@ export function startLoad(accounts, { concurrency = 4, textBytes = 0, pauseMs = 
         for (let i = offset; running; i++) {
             if (textBytes) await account.createNote(textBytes);
             else if (i % 10 === 7) await account.applyWrites(5);
-            else if (i % 10 === 4 && account.keys.length) await account.update(account.keys[0], { text: `u${i}` });
+            else if (i % 10 === 4 && account.keys.length)
+                await account.update(account.keys[0], { text: `u${i}` });
             else if (i % 10 === 9 && account.keys.length) await account.remove(account.keys[0]);
             else await account.createNote(20 + (i % 7) * 60);
             commits++;
@@ -155,7 +197,9 @@ export function startLoad(accounts, { concurrency = 4, textBytes = 0, pauseMs = 
         byHost.set(account.host, group);
     }
     // One writer an account: two would race for account.keys.
-    const writers = [...byHost.values()].flatMap((group) => group.slice(0, concurrency).map(writer));
+    const writers = [...byHost.values()].flatMap((group) =>
+        group.slice(0, concurrency).map(writer),
+    );
     const failed = Promise.all(writers);
     failed.catch(() => {});
     return {

@@ -21,7 +21,7 @@ export function resolver(plc) {
 async function waitForCount(counted, count, seconds) {
     const end = performance.now() + seconds * 1000;
     while (counted() < count && performance.now() < end) await sleep(20);
-    await sleep(200);  // an event too many would come now
+    await sleep(200); // an event too many would come now
 }
 
 // Verifies signatures and proofs; drops in silence what it cannot prove.
@@ -30,9 +30,16 @@ export async function readWithSync({ url, plc, cursor, count, seconds }) {
     const errors = [];
     const runner = new MemoryRunner({ startCursor: cursor, concurrency: 16 });
     const firehose = new SyncFirehose({
-        service: url, idResolver: resolver(plc), runner, unauthenticatedHandles: true,
-        handleEvent: async (e) => { events.push({ seq: e.seq, kind: e.event, did: e.did }); },
-        onError: (e) => { errors.push(`${e.message}: ${e.cause?.message ?? e.cause ?? ''}`); },
+        service: url,
+        idResolver: resolver(plc),
+        runner,
+        unauthenticatedHandles: true,
+        handleEvent: async (e) => {
+            events.push({ seq: e.seq, kind: e.event, did: e.did });
+        },
+        onError: (e) => {
+            errors.push(`${e.message}: ${e.cause?.message ?? e.cause ?? ''}`);
+        },
     });
     firehose.start();
     await waitForCount(() => events.length, count, seconds);
@@ -45,11 +52,17 @@ export async function readWithSync({ url, plc, cursor, count, seconds }) {
 export async function readWithSkyware({ url, cursor, count, seconds }) {
     const events = [];
     const errors = [];
-    const firehose = new SkywareFirehose({ relay: url, cursor: String(cursor), autoReconnect: false, ws: WebSocket });
+    const firehose = new SkywareFirehose({
+        relay: url,
+        cursor: String(cursor),
+        autoReconnect: false,
+        ws: WebSocket,
+    });
     for (const kind of ['commit', 'identity', 'account', 'sync']) {
         firehose.on(kind, (e) => events.push({ seq: e.seq, kind, did: e.repo ?? e.did }));
     }
-    for (const kind of ['info', 'unknown']) firehose.on(kind, () => errors.push(`an event of kind ${kind}`));
+    for (const kind of ['info', 'unknown'])
+        firehose.on(kind, () => errors.push(`an event of kind ${kind}`));
     firehose.on('error', (e) => errors.push(String(e.error?.message ?? e.error)));
     firehose.on('websocketError', (e) => errors.push(String(e.error?.message ?? e)));
     firehose.start();
@@ -63,7 +76,10 @@ export async function readWithAtcute({ url, cursor, count, seconds }) {
     const events = [];
     const errors = [];
     const subscription = new FirehoseSubscription({
-        service: url, nsid: ComAtprotoSyncSubscribeRepos.mainSchema, params: () => ({ cursor }), ws: { WebSocket },
+        service: url,
+        nsid: ComAtprotoSyncSubscribeRepos.mainSchema,
+        params: () => ({ cursor }),
+        ws: { WebSocket },
         onError: (e) => errors.push(String(e.message ?? e)),
         onConnectionError: (e) => errors.push(String(e.error?.message ?? e.message)),
     });
@@ -84,8 +100,11 @@ export async function readWithXrpcServer({ url, cursor, count, seconds }) {
     const errors = [];
     const abort = new AbortController();
     const subscription = new Subscription({
-        service: url, method: 'com.atproto.sync.subscribeRepos', signal: abort.signal,
-        getParams: () => ({ cursor }), validate: (value) => value,
+        service: url,
+        method: 'com.atproto.sync.subscribeRepos',
+        signal: abort.signal,
+        getParams: () => ({ cursor }),
+        validate: (value) => value,
         onReconnectError: (e) => errors.push(String(e)),
     });
     const timer = setTimeout(() => abort.abort(), seconds * 1000);

@@ -20,12 +20,20 @@ export class Fleet {
         fleet.logPath = path.join(dir, 'fleet.log');
         const here = path.dirname(fileURLToPath(import.meta.url));
         const log = fs.openSync(fleet.logPath, 'w');
-        const args = ['--import', path.join(here, 'packages.mjs'), path.join(here, 'pds.mjs'), dir, ...ports];
+        const args = [
+            '--import',
+            path.join(here, 'packages.mjs'),
+            path.join(here, 'pds.mjs'),
+            dir,
+            ...ports,
+        ];
         fleet.child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', log] });
         fs.closeSync(log);
-        const exited = new Promise((_, reject) => fleet.child.once('exit', (code, signal) => {
-            reject(new Failure(`the PDS fleet ended (${signal ?? code})`, fleet.logTail()));
-        }));
+        const exited = new Promise((_, reject) =>
+            fleet.child.once('exit', (code, signal) => {
+                reject(new Failure(`the PDS fleet ended (${signal ?? code})`, fleet.logTail()));
+            }),
+        );
         exited.catch(() => {});
         const line = new Promise((resolve) => {
             readline.createInterface({ input: fleet.child.stdout }).once('line', resolve);
@@ -33,8 +41,11 @@ export class Fleet {
         const info = JSON.parse(await Promise.race([line, exited]));
         fleet.plc = info.plc;
         fleet.hosts = info.hosts.map((url, index) => ({
-            url, index, adminPassword: info.adminPassword,
-            recorder: new Reader(url.replace('http', 'ws'), { cursor: 0 }), writer: null,
+            url,
+            index,
+            adminPassword: info.adminPassword,
+            recorder: new Reader(url.replace('http', 'ws'), { cursor: 0 }),
+            writer: null,
         }));
         for (const host of fleet.hosts) {
             await host.recorder.opened();
@@ -62,12 +73,16 @@ export class Fleet {
     async joined(reader) {
         for (const host of this.hosts) {
             const seen = () => reader.frames.some((f) => f.did === host.writer.did);
-            await until(async () => {
-                if (seen()) return true;
-                await host.writer.createNote();
-                await reader.until(seen, 0.25);
-                return seen();
-            }, 30, `the relay emitted nothing of ${host.url}`);
+            await until(
+                async () => {
+                    if (seen()) return true;
+                    await host.writer.createNote();
+                    await reader.until(seen, 0.25);
+                    return seen();
+                },
+                30,
+                `the relay emitted nothing of ${host.url}`,
+            );
         }
     }
 
@@ -77,10 +92,19 @@ export class Fleet {
         for (const host of this.hosts) {
             const { rev } = await host.writer.createNote();
             const has = (r) => r.frames.findLast((f) => f.did === host.writer.did)?.rev === rev;
-            await until(() => has(host.recorder), 20, `${host.url} did not send its own last event`);
+            await until(
+                () => has(host.recorder),
+                20,
+                `${host.url} did not send its own last event`,
+            );
             for (const reader of readers) {
-                await until(() => has(reader), seconds, () => `${reader.name}: the last event of ${host.url} `
-                    + `did not arrive; ${reader.frames.length} events seen, ${reader.state()}`);
+                await until(
+                    () => has(reader),
+                    seconds,
+                    () =>
+                        `${reader.name}: the last event of ${host.url} ` +
+                        `did not arrive; ${reader.frames.length} events seen, ${reader.state()}`,
+                );
             }
         }
     }
@@ -97,7 +121,8 @@ export class Fleet {
             check(from >= 0, `${what}: the first event of ${host.url} is not one that it sent`);
             const difference = compareStreams(sent.slice(from), emitted, `${what}, ${host.url}`);
             sums.events = (sums.events ?? 0) + emitted.length;
-            for (const k of ['missing', 'foreign', 'repeated']) sums[k] = (sums[k] ?? 0) + (difference?.[k] ?? 0);
+            for (const k of ['missing', 'foreign', 'repeated'])
+                sums[k] = (sums[k] ?? 0) + (difference?.[k] ?? 0);
             first ??= difference;
         }
         return first;

@@ -56,7 +56,8 @@ function readMap(bytes, at) {
         if (v.major === 0) values[name] = v.value;
         else if (v.major === 1) values[name] = -1 - v.value;
         else if (v.major === 3) values[name] = bytes.toString('utf8', v.next, end);
-        else if (v.major === 7 && v.low < 24) values[name] = { 20: false, 21: true, 22: null }[v.low];
+        else if (v.major === 7 && v.low < 24)
+            values[name] = { 20: false, 21: true, 22: null }[v.low];
         spans[name] = [start, end];
         p = end;
     }
@@ -75,9 +76,19 @@ function shortestWidth(n) {
 export function parseFrame(raw) {
     const header = readMap(raw, 0);
     const body = readMap(raw, header.end);
-    if (body.end !== raw.length) throw new Error(`${raw.length - body.end} bytes after the payload`);
+    if (body.end !== raw.length)
+        throw new Error(`${raw.length - body.end} bytes after the payload`);
     const { op, t } = header.values;
-    const frame = { raw, bytes: raw.length, op, t, seq: undefined, did: undefined, payload: body.values, key: undefined };
+    const frame = {
+        raw,
+        bytes: raw.length,
+        op,
+        t,
+        seq: undefined,
+        did: undefined,
+        payload: body.values,
+        key: undefined,
+    };
     frame.rev = body.values.rev;
     frame.did = body.values.did ?? body.values.repo;
     if (op !== 1 || t === '#info') return frame;
@@ -85,16 +96,31 @@ export function parseFrame(raw) {
     frame.seq = body.values.seq;
     frame.seqSpan = body.spans.seq;
     const [start, end] = frame.seqSpan;
-    if (end - start !== shortestWidth(frame.seq)) throw new Error(`seq ${frame.seq} is not in shortest form`);
-    frame.key = crypto.createHash('sha256').update(raw.subarray(0, start)).update('seq')
-        .update(raw.subarray(end)).digest('base64');
+    if (end - start !== shortestWidth(frame.seq))
+        throw new Error(`seq ${frame.seq} is not in shortest form`);
+    frame.key = crypto
+        .createHash('sha256')
+        .update(raw.subarray(0, start))
+        .update('seq')
+        .update(raw.subarray(end))
+        .digest('base64');
     return frame;
 }
 
 // What remains of a frame that is only to be compared: a long load would fill the memory.
 export function lighten(frame) {
     const { t, op, seq, did, rev, key } = frame;
-    return { t, op, seq, did, rev, key, bytes: frame.raw.length, payload: { seq, did, rev }, raw: null };
+    return {
+        t,
+        op,
+        seq,
+        did,
+        rev,
+        key,
+        bytes: frame.raw.length,
+        payload: { seq, did, rev },
+        raw: null,
+    };
 }
 
 function hexAround(raw, at) {
@@ -114,7 +140,8 @@ export function firstDifference(expected, actual) {
     // Two different events differ everywhere; only two forms of one are worth a look at the bytes.
     const same = ['t', 'did', 'rev'].every((k) => expected?.[k] === actual?.[k]);
     if (!expected?.raw || !actual?.raw || !same) return lines;
-    const cut = (f) => Buffer.concat([f.raw.subarray(0, f.seqSpan[0]), f.raw.subarray(f.seqSpan[1])]);
+    const cut = (f) =>
+        Buffer.concat([f.raw.subarray(0, f.seqSpan[0]), f.raw.subarray(f.seqSpan[1])]);
     const [a, b] = [cut(expected), cut(actual)];
     let at = 0;
     while (at < a.length && at < b.length && a[at] === b[at]) at++;
@@ -148,7 +175,9 @@ export function compareStreams(expected, actual, what) {
     return {
         reason: `${what}: ${parts.join(', ')}; first difference at event ${at}`,
         details: firstDifference(expected[at], actual[at]),
-        missing: missing.length, foreign: foreign.length, repeated: repeated.length,
+        missing: missing.length,
+        foreign: foreign.length,
+        repeated: repeated.length,
     };
 }
 
@@ -160,13 +189,15 @@ export function compareBytes(expected, actual, what) {
     while (at < expected.length && at < actual.length && same(expected[at], actual[at])) at++;
     if (at === expected.length && at === actual.length) return null;
     return {
-        reason: `${what}: ${expected.length} expected, ${actual.length} seen; `
-            + `first difference at event ${at} (seq ${expected[at]?.seq} and ${actual[at]?.seq})`,
+        reason:
+            `${what}: ${expected.length} expected, ${actual.length} seen; ` +
+            `first difference at event ${at} (seq ${expected[at]?.seq} and ${actual[at]?.seq})`,
         details: firstDifference(expected[at], actual[at]),
     };
 }
 
 export function firstNotRising(frames) {
-    for (let i = 1; i < frames.length; i++) if (frames[i].seq <= frames[i - 1].seq) return frames[i];
+    for (let i = 1; i < frames.length; i++)
+        if (frames[i].seq <= frames[i - 1].seq) return frames[i];
     return null;
 }

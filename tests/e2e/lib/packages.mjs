@@ -5,7 +5,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const installed = process.env.RINGLAY_E2E_PACKAGES;
-if (!installed) throw new Error('RINGLAY_E2E_PACKAGES is not set: start the tests with tests/e2e/run');
+if (!installed)
+    throw new Error('RINGLAY_E2E_PACKAGES is not set: start the tests with tests/e2e/run');
 const installedUrl = pathToFileURL(path.join(installed, 'package.json')).href;
 const ourUrl = new URL('..', import.meta.url).href;
 

@@ -35,12 +35,22 @@ for (const port of pdsPorts.map(Number)) {
     fs.mkdirSync(path.join(dir, 'blobs'), { recursive: true });
     const rotationKey = await Secp256k1Keypair.create({ exportable: true });
     const env = {
-        devMode: true, port, dataDirectory: dir, blobstoreDiskLocation: path.join(dir, 'blobs'),
-        adminPassword, jwtSecret: 'jwt-secret-jwt-secret', dpopSecret: 'a'.repeat(64),
-        serviceHandleDomains: ['.test'], inviteRequired: false, disableSsrfProtection: true,
-        bskyAppViewUrl: 'http://127.0.0.1:9', bskyAppViewDid: 'did:web:appview.invalid',
+        devMode: true,
+        port,
+        dataDirectory: dir,
+        blobstoreDiskLocation: path.join(dir, 'blobs'),
+        adminPassword,
+        jwtSecret: 'jwt-secret-jwt-secret',
+        dpopSecret: 'a'.repeat(64),
+        serviceHandleDomains: ['.test'],
+        inviteRequired: false,
+        disableSsrfProtection: true,
+        bskyAppViewUrl: 'http://127.0.0.1:9',
+        bskyAppViewDid: 'did:web:appview.invalid',
         plcRotationKeyK256PrivateKeyHex: Buffer.from(await rotationKey.export()).toString('hex'),
-        didPlcUrl: `http://127.0.0.1:${plcPort}`, crawlers: [], maxSubscriptionBuffer: 50000,
+        didPlcUrl: `http://127.0.0.1:${plcPort}`,
+        crawlers: [],
+        maxSubscriptionBuffer: 50000,
         rateLimitsEnabled: false,
     };
     const cfg = envToCfg(env);
@@ -49,11 +59,13 @@ for (const port of pdsPorts.map(Number)) {
     await server.start();
     servers.push(server);
 }
-console.log(JSON.stringify({
-    plc: `http://127.0.0.1:${plcPort}`,
-    hosts: pdsPorts.map((port) => `http://localhost:${port}`),
-    adminPassword,
-}));
+console.log(
+    JSON.stringify({
+        plc: `http://127.0.0.1:${plcPort}`,
+        hosts: pdsPorts.map((port) => `http://localhost:${port}`),
+        adminPassword,
+    }),
+);
 
 process.on('SIGTERM', () => process.exit(0));
 process.stdin.on('end', () => process.exit(0)).resume();

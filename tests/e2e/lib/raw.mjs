@@ -22,13 +22,19 @@ export class RawReader {
         this.key = crypto.randomBytes(16).toString('base64');
         this.upgraded = false;
         this.socket = net.connect(port, '127.0.0.1', () => {
-            this.socket.write(`GET ${subscribePath}${cursor === undefined ? '' : `?cursor=${cursor}`} HTTP/1.1\r\n`
-                + `Host: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`
-                + `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${this.key}\r\n\r\n`);
+            this.socket.write(
+                `GET ${subscribePath}${cursor === undefined ? '' : `?cursor=${cursor}`} HTTP/1.1\r\n` +
+                    `Host: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+                    `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${this.key}\r\n\r\n`,
+            );
         });
         this.socket.on('data', (data) => this.accept(data));
-        this.socket.on('error', (error) => { this.problems.push(`socket: ${error.message}`); });
-        this.socket.on('close', () => { this.ended = true; });
+        this.socket.on('error', (error) => {
+            this.problems.push(`socket: ${error.message}`);
+        });
+        this.socket.on('close', () => {
+            this.ended = true;
+        });
     }
 
     // From now on nothing is read from the socket, until resume().
@@ -51,7 +57,12 @@ export class RawReader {
         this.pendingBytes += data.length;
         if (this.bytesPerSecond) {
             this.socket.pause();
-            setTimeout(() => { if (!this.stalled) this.socket.resume(); }, data.length / this.bytesPerSecond * 1000);
+            setTimeout(
+                () => {
+                    if (!this.stalled) this.socket.resume();
+                },
+                (data.length / this.bytesPerSecond) * 1000,
+            );
         }
         if (!this.upgraded && !this.readResponse()) return;
         while (this.readMessage());
@@ -76,11 +87,17 @@ export class RawReader {
         const end = all.indexOf('\r\n\r\n');
         if (end < 0) return false;
         const head = this.take(end + 4).toString('latin1');
-        const accept = crypto.createHash('sha1').update(`${this.key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+        const accept = crypto
+            .createHash('sha1')
+            .update(`${this.key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+            .digest('base64');
         const answer = /^sec-websocket-accept: *(\S+)/im.exec(head)?.[1];
-        if (!head.startsWith('HTTP/1.1 101 ')) this.problems.push(`status line ${head.split('\r\n')[0]}`);
-        else if (answer !== accept) this.problems.push(`Sec-WebSocket-Accept ${answer}, not ${accept}`);
-        if (/^sec-websocket-extensions:/im.test(head)) this.problems.push('an extension that was never offered');
+        if (!head.startsWith('HTTP/1.1 101 '))
+            this.problems.push(`status line ${head.split('\r\n')[0]}`);
+        else if (answer !== accept)
+            this.problems.push(`Sec-WebSocket-Accept ${answer}, not ${accept}`);
+        if (/^sec-websocket-extensions:/im.test(head))
+            this.problems.push('an extension that was never offered');
         this.upgraded = true;
         return true;
     }
@@ -92,7 +109,12 @@ export class RawReader {
         const headBytes = short === 127 ? 10 : short === 126 ? 4 : 2;
         head = this.peek(headBytes);
         if (!head) return false;
-        const length = short === 127 ? Number(head.readBigUInt64BE(2)) : short === 126 ? head.readUInt16BE(2) : short;
+        const length =
+            short === 127
+                ? Number(head.readBigUInt64BE(2))
+                : short === 126
+                  ? head.readUInt16BE(2)
+                  : short;
         if (!this.peek(headBytes + length)) return false;
         const [first, second] = head;
         this.take(headBytes);
@@ -100,7 +122,8 @@ export class RawReader {
         if (second & 128) this.problems.push('a masked frame from a server');
         if (first & 0x70) this.problems.push('a reserved bit is set');
         if (!(first & 128)) this.problems.push('a fragment');
-        if ((short === 126 && length < 126) || (short === 127 && length < 65536)) this.problems.push('a length that is not in shortest form');
+        if ((short === 126 && length < 126) || (short === 127 && length < 65536))
+            this.problems.push('a length that is not in shortest form');
         this.dispatch(first & 15, body);
         return true;
     }
@@ -129,7 +152,9 @@ export class RawReader {
     sendControl(opcode, body) {
         const mask = crypto.randomBytes(4);
         const masked = Buffer.from(body.map((byte, i) => byte ^ mask[i % 4]));
-        this.socket.write(Buffer.concat([Buffer.from([128 | opcode, 128 | body.length]), mask, masked]));
+        this.socket.write(
+            Buffer.concat([Buffer.from([128 | opcode, 128 | body.length]), mask, masked]),
+        );
     }
 
     opened(seconds = 10) {
@@ -141,7 +166,8 @@ export class RawReader {
     }
 
     expectClean() {
-        if (this.problems.length) throw new Failure(`${this.name}: ${this.problems[0]}`, this.problems.slice(0, 10));
+        if (this.problems.length)
+            throw new Failure(`${this.name}: ${this.problems[0]}`, this.problems.slice(0, 10));
     }
 
     close() {
@@ -162,7 +188,11 @@ export function exchange(port, bytes, seconds = 5) {
             done = true;
             clearTimeout(timer);
             socket.destroy();
-            resolve({ text: Buffer.concat(chunks).toString('latin1'), closed, seconds: (performance.now() - begin) / 1000 });
+            resolve({
+                text: Buffer.concat(chunks).toString('latin1'),
+                closed,
+                seconds: (performance.now() - begin) / 1000,
+            });
         };
         const timer = setTimeout(() => finish(false), seconds * 1000);
         socket.on('data', (data) => chunks.push(data));

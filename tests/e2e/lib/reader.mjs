@@ -10,26 +10,51 @@ export class Reader {
     // url: ws://host:port. With `reconnect` it comes back after any break, with the seq of the last
     // event it saw as cursor: what a consumer that saves its cursor after each event does. A `light` reader
     // keeps no bytes.
-    constructor(url, { cursor, reconnect = false, name = 'reader', headers, ws = {}, onFrame, light = false } = {}) {
-        Object.assign(this, { url, cursor, reconnect, name, headers, wsOptions: ws, onFrame, light });
+    constructor(
+        url,
+        {
+            cursor,
+            reconnect = false,
+            name = 'reader',
+            headers,
+            ws = {},
+            onFrame,
+            light = false,
+        } = {},
+    ) {
+        Object.assign(this, {
+            url,
+            cursor,
+            reconnect,
+            name,
+            headers,
+            wsOptions: ws,
+            onFrame,
+            light,
+        });
         this.frames = [];
-        this.others = [];  // #info and error frames
+        this.others = []; // #info and error frames
         this.problems = [];
         this.dids = new Set();
         this.connects = 0;
-        this.closes = [];  // { code, reason }
+        this.closes = []; // { code, reason }
         this.ended = false;
         this.connect();
     }
 
     connect() {
-        const url = this.url + subscribePath + (this.cursor === undefined ? '' : `?cursor=${this.cursor}`);
+        const url =
+            this.url + subscribePath + (this.cursor === undefined ? '' : `?cursor=${this.cursor}`);
         const socket = new WebSocket(url, { headers: this.headers, ...this.wsOptions });
         this.socket = socket;
         this.error = null;
-        socket.on('open', () => { this.connects++; });
+        socket.on('open', () => {
+            this.connects++;
+        });
         socket.on('message', (data, binary) => this.accept(data, binary));
-        socket.on('error', (error) => { this.error = error; });
+        socket.on('error', (error) => {
+            this.error = error;
+        });
         socket.on('close', async (code, reason) => {
             this.closes.push({ code, reason: String(reason) });
             if (this.ended || !this.reconnect) return;
@@ -48,7 +73,9 @@ export class Reader {
         }
         if (frame.seq === undefined) return this.others.push(frame);
         if (frame.seq <= (this.frames.at(-1)?.seq ?? this.cursor ?? -1)) {
-            this.problems.push(`seq ${frame.seq} after ${this.frames.at(-1)?.seq ?? `cursor ${this.cursor}`}`);
+            this.problems.push(
+                `seq ${frame.seq} after ${this.frames.at(-1)?.seq ?? `cursor ${this.cursor}`}`,
+            );
         }
         this.frames.push(this.light ? lighten(frame) : frame);
         this.dids.add(frame.did);
@@ -57,9 +84,13 @@ export class Reader {
     }
 
     async opened(seconds = 10) {
-        await until(() => this.connects > 0 || (!this.reconnect && this.closes.length), seconds,
-            () => `${this.name}: not connected to ${this.url}`);
-        if (!this.connects) throw new Failure(`${this.name}: ${this.error?.message ?? 'closed at once'}`);
+        await until(
+            () => this.connects > 0 || (!this.reconnect && this.closes.length),
+            seconds,
+            () => `${this.name}: not connected to ${this.url}`,
+        );
+        if (!this.connects)
+            throw new Failure(`${this.name}: ${this.error?.message ?? 'closed at once'}`);
         return this;
     }
 
@@ -70,24 +101,38 @@ export class Reader {
     }
 
     waitFor(count, seconds = 20) {
-        return until(() => this.frames.length >= count, seconds,
-            () => `${this.name}: ${this.frames.length} of ${count} events arrived, ${this.state()}`);
+        return until(
+            () => this.frames.length >= count,
+            seconds,
+            () => `${this.name}: ${this.frames.length} of ${count} events arrived, ${this.state()}`,
+        );
     }
 
     waitForClose(seconds = 15) {
-        return until(() => this.closes.at(-1), seconds, `${this.name}: the connection was not closed`);
+        return until(
+            () => this.closes.at(-1),
+            seconds,
+            `${this.name}: the connection was not closed`,
+        );
     }
 
     state() {
         const close = this.closes.at(-1);
-        const last = close ? `last close ${close.code} ${JSON.stringify(close.reason)}` : 'never closed';
-        return `${this.connects} connections, ${last}, last seq ${this.frames.at(-1)?.seq}`
-            + (this.error ? `, ${this.error.message}` : '');
+        const last = close
+            ? `last close ${close.code} ${JSON.stringify(close.reason)}`
+            : 'never closed';
+        return (
+            `${this.connects} connections, ${last}, last seq ${this.frames.at(-1)?.seq}` +
+            (this.error ? `, ${this.error.message}` : '')
+        );
     }
 
     expectClean() {
         if (this.problems.length) {
-            throw new Failure(`${this.name}: ${this.problems[0]} (${this.problems.length} in all)`, this.problems.slice(0, 10));
+            throw new Failure(
+                `${this.name}: ${this.problems[0]} (${this.problems.length} in all)`,
+                this.problems.slice(0, 10),
+            );
         }
     }
 

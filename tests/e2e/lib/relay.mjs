@@ -7,14 +7,19 @@ import { Failure, check, freePorts, until } from './util.mjs';
 
 // The settings of a test are those it names: none leak in from the caller's environment.
 function environment(settings) {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('RELAY_')));
+    const env = Object.fromEntries(
+        Object.entries(process.env).filter(([k]) => !k.startsWith('RELAY_')),
+    );
     return { ...env, ...settings };
 }
 
 // Runs a ringlay command to its end. -> { code, signal, stdout, stderr }
 export function runCommand(binary, args, { seconds = 30, settings = {} } = {}) {
     return new Promise((resolve, reject) => {
-        const child = spawn(binary, args, { env: environment(settings), stdio: ['ignore', 'pipe', 'pipe'] });
+        const child = spawn(binary, args, {
+            env: environment(settings),
+            stdio: ['ignore', 'pipe', 'pipe'],
+        });
         const out = [];
         const err = [];
         child.stdout.on('data', (d) => out.push(d));
@@ -23,7 +28,12 @@ export function runCommand(binary, args, { seconds = 30, settings = {} } = {}) {
         child.on('error', reject);
         child.on('close', (code, signal) => {
             clearTimeout(timer);
-            resolve({ code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
+            resolve({
+                code,
+                signal,
+                stdout: Buffer.concat(out).toString(),
+                stderr: Buffer.concat(err).toString(),
+            });
         });
     });
 }
@@ -34,7 +44,12 @@ export class Relay {
         Object.assign(this, { binary, dir, expectSlow });
         this.dataDir = path.join(dir, 'data');
         this.logPath = path.join(dir, 'relay.log');
-        this.settings = { RELAY_HOSTS: hosts, RELAY_DATA_DIR: this.dataDir, RELAY_LOG_FORMAT: 'text', ...settings };
+        this.settings = {
+            RELAY_HOSTS: hosts,
+            RELAY_DATA_DIR: this.dataDir,
+            RELAY_LOG_FORMAT: 'text',
+            ...settings,
+        };
         this.child = null;
         this.starts = 0;
         fs.mkdirSync(dir, { recursive: true });
@@ -46,25 +61,39 @@ export class Relay {
         const log = fs.openSync(this.logPath, 'a');
         fs.writeSync(log, `--- start ${++this.starts}\n`);
         const args = ['--port', String(this.port), '--http-port', String(this.httpPort)];
-        const child = spawn(this.binary, args, { env: environment(this.settings), stdio: ['ignore', log, log] });
+        const child = spawn(this.binary, args, {
+            env: environment(this.settings),
+            stdio: ['ignore', log, log],
+        });
         fs.closeSync(log);
         this.child = child;
         this.exit = null;
-        this.exited = new Promise((resolve) => child.once('exit', (code, signal) => {
-            this.exit = { code, signal };
-            resolve(this.exit);
-        }));
-        child.once('error', (error) => { this.exit = { code: null, signal: String(error) }; });
+        this.exited = new Promise((resolve) =>
+            child.once('exit', (code, signal) => {
+                this.exit = { code, signal };
+                resolve(this.exit);
+            }),
+        );
+        child.once('error', (error) => {
+            this.exit = { code: null, signal: String(error) };
+        });
         return this;
     }
 
     // Waits until it answers. A relay that is to be killed early is not waited for.
     async ready(seconds = 15) {
-        await until(async () => {
-            if (this.exit) throw new Failure(`the relay ended at its start (${this.exit.signal ?? this.exit.code})`);
-            const response = await fetch(`${this.httpUrl}/_health`).catch(() => null);
-            return response?.status === 200;
-        }, this.expectSlow ? seconds * 4 : seconds, 'GET /_health did not answer 200');
+        await until(
+            async () => {
+                if (this.exit)
+                    throw new Failure(
+                        `the relay ended at its start (${this.exit.signal ?? this.exit.code})`,
+                    );
+                const response = await fetch(`${this.httpUrl}/_health`).catch(() => null);
+                return response?.status === 200;
+            },
+            this.expectSlow ? seconds * 4 : seconds,
+            'GET /_health did not answer 200',
+        );
         return this;
     }
 
@@ -83,7 +112,10 @@ export class Relay {
     async kill() {
         this.child.kill('SIGKILL');
         const exit = await this.exited;
-        check(exit.signal === 'SIGKILL', `the relay had ended by itself (${exit.signal ?? exit.code})`);
+        check(
+            exit.signal === 'SIGKILL',
+            `the relay had ended by itself (${exit.signal ?? exit.code})`,
+        );
         this.child = null;
     }
 
@@ -103,7 +135,9 @@ export class Relay {
         if (!this.child) return null;
         if (this.exit) return `the relay ended by itself (${this.exit.signal ?? this.exit.code})`;
         const exit = await this.terminate(this.expectSlow ? 40 : 10);
-        return exit.code === 0 ? null : `the relay ended with ${exit.signal ?? exit.code} on SIGTERM`;
+        return exit.code === 0
+            ? null
+            : `the relay ended with ${exit.signal ?? exit.code} on SIGTERM`;
     }
 
     command(args, options) {
@@ -113,8 +147,11 @@ export class Relay {
     // `ringlay log check|verify` over the data directory.
     async expectSoundLog(how, when) {
         const done = await this.command(['log', how, this.dataDir]);
-        check(done.code === 0, `ringlay log ${how} ${when}: exit ${done.signal ?? done.code}`,
-            (done.stdout + done.stderr).split('\n').slice(-15));
+        check(
+            done.code === 0,
+            `ringlay log ${how} ${when}: exit ${done.signal ?? done.code}`,
+            (done.stdout + done.stderr).split('\n').slice(-15),
+        );
     }
 
     status(field) {
@@ -133,7 +170,9 @@ export class Relay {
     }
 
     logTail(lines = 40) {
-        return fs.existsSync(this.logPath) ? fs.readFileSync(this.logPath, 'utf8').trimEnd().split('\n').slice(-lines) : [];
+        return fs.existsSync(this.logPath)
+            ? fs.readFileSync(this.logPath, 'utf8').trimEnd().split('\n').slice(-lines)
+            : [];
     }
 }
 
@@ -146,17 +185,26 @@ export function parseMetrics(text) {
     for (const line of text.split('\n').slice(0, -1)) {
         const comment = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/.exec(line);
         if (comment?.[1] === 'TYPE') {
-            check(/^(counter|gauge|histogram|summary|untyped)$/.test(comment[3]), `/metrics: ${line}`);
+            check(
+                /^(counter|gauge|histogram|summary|untyped)$/.test(comment[3]),
+                `/metrics: ${line}`,
+            );
             check(!types.has(comment[2]), `/metrics: a second TYPE of ${comment[2]}`);
             types.set(comment[2], comment[3]);
         }
         if (comment || line === '') continue;
-        const sample = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\.)*",?)*\})? (\S+)$/.exec(line);
+        const sample =
+            /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\.)*",?)*\})? (\S+)$/.exec(
+                line,
+            );
         check(sample, `/metrics: a line that is no sample: ${JSON.stringify(line)}`);
         const [, name, labels = '', value] = sample;
         const family = types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
         check(types.has(family), `/metrics: ${name} without a TYPE`);
-        check(value === '+Inf' || value === 'NaN' || Number.isFinite(Number(value)), `/metrics: ${line}`);
+        check(
+            value === '+Inf' || value === 'NaN' || Number.isFinite(Number(value)),
+            `/metrics: ${line}`,
+        );
         check(!samples.has(name + labels), `/metrics: ${name}${labels} twice`);
         samples.set(name + labels, { name, type: types.get(family), value: Number(value) });
     }

@@ -30,7 +30,9 @@ export async function until(condition, seconds, what) {
         const value = await condition();
         if (value) return value;
         if (performance.now() > end) {
-            throw new Failure(`${typeof what === 'function' ? what() : what} (waited ${seconds} s)`);
+            throw new Failure(
+                `${typeof what === 'function' ? what() : what} (waited ${seconds} s)`,
+            );
         }
         await sleep(20);
     }
@@ -38,11 +40,17 @@ export async function until(condition, seconds, what) {
 
 // `count` ports that were free a moment ago, all different.
 export async function freePorts(count) {
-    const servers = await Promise.all(Array.from({ length: count }, () => new Promise((resolve, reject) => {
-        const server = net.createServer();
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', () => resolve(server));
-    })));
+    const servers = await Promise.all(
+        Array.from(
+            { length: count },
+            () =>
+                new Promise((resolve, reject) => {
+                    const server = net.createServer();
+                    server.once('error', reject);
+                    server.listen(0, '127.0.0.1', () => resolve(server));
+                }),
+        ),
+    );
     const ports = servers.map((s) => s.address().port);
     await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
     return ports;
