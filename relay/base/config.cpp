@@ -64,16 +64,11 @@ std::optional<std::string> near_miss(std::string_view name, const std::vector<st
 }
 
 // Kubernetes tells every pod about every service: a Service called `relay` becomes RELAY_PORT,
-// RELAY_SERVICE_HOST, RELAY_PORT_3000_TCP_ADDR and more.
+// RELAY_SERVICE_HOST, RELAY_PORT_3000_TCP_ADDR and more. Of these, only names that end in _PORT can
+// be ours or almost ours, and those have such a value.
 bool is_link_value(std::string_view value) {
     return value.starts_with("tcp://") || value.starts_with("udp://") ||
            value.starts_with("sctp://");
-}
-
-bool is_link_name(std::string_view name) {
-    return name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT") ||
-           name.contains("_SERVICE_PORT_") || name.contains("_TCP") || name.contains("_UDP") ||
-           name.contains("_SCTP");
 }
 
 std::vector<std::string> environment_names() {
@@ -122,7 +117,7 @@ std::expected<void, ConfigError> check_names(const Environment& environment,
     for (const auto& [name, value] : environment) {
         if (value.empty()) continue;
         bool is_ours = std::ranges::find(ours, name) != ours.end();
-        bool is_link = is_link_value(value) || (!is_ours && is_link_name(name));
+        bool is_link = is_link_value(value);
         bool is_known = std::ranges::find(foreign_names(), name) != foreign_names().end();
         bool is_relay_name = name.starts_with("RELAY_");
         if ((is_ours && !is_link) || (!is_known && !is_relay_name)) continue;
@@ -218,8 +213,7 @@ Config default_config(unsigned cpu_count) {
         auto why_not = assign(config, setting, setting.default_value);
         RINGLAY_ASSERT(!why_not);
     }
-    unsigned cpus = std::clamp(cpu_count, 1u, 16u);
-    config.workers = std::min(47u, 3 * cpus - 1);
+    config.workers = 3 * std::clamp(cpu_count, 1u, 16u) - 1;
     return config;
 }
 

@@ -250,7 +250,7 @@ std::optional<std::string> assign(Config& config, const Setting& setting, std::s
     }
     if (auto* words = std::get_if<std::string Config::*>(&setting.target)) {
         if (setting.type == SettingType::path) {
-            if (text.empty() || text.contains('\0')) return refused();
+            if (text.empty()) return refused();
             config.** words = text;
             return std::nullopt;
         }

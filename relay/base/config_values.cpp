@@ -6,7 +6,7 @@
 namespace ringlay::base {
 namespace {
 
-constexpr std::size_t max_hosts = 10'000;
+constexpr std::size_t max_hosts = 5'000;
 constexpr std::size_t max_name_bytes = 253;
 
 std::string lower(std::string_view text) {

@@ -18,14 +18,13 @@ struct Logger::Slot {
 
 std::optional<std::uint64_t> LogLimit::pass(std::uint64_t unix_ms) {
     std::uint64_t begins_ms = interval_begins_ms_.load(std::memory_order_relaxed);
-    // A clock that is set back begins an interval, too.
-    bool is_over = unix_ms < begins_ms || unix_ms - begins_ms >= interval_ms_;
+    // A clock that is set back begins an interval, too: the difference wraps.
+    bool is_over = unix_ms - begins_ms >= interval_ms_;
     if (is_over && interval_begins_ms_.compare_exchange_strong(begins_ms, unix_ms,
                                                                std::memory_order_relaxed)) {
         passed_.store(0, std::memory_order_relaxed);
     }
     if (passed_.fetch_add(1, std::memory_order_relaxed) >= burst_) {
-        passed_.fetch_sub(1, std::memory_order_relaxed);  // so that it can never wrap
         suppressed_.fetch_add(1, std::memory_order_relaxed);
         return std::nullopt;
     }

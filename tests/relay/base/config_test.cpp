@@ -281,6 +281,10 @@ TEST_CASE("a host that cannot be meant is refused by name") {
     }
     CHECK_THAT(refusal({"--hosts", std::string(254, 'a') + ":1"}, {}), Contains("no sound host"));
     CHECK(parsed({"--hosts", std::string(253, 'a') + ":1"}, {}).config.hosts.size() == 1);
+    std::string many;
+    for (int port = 1; port <= 5000; ++port) many += "a:" + std::to_string(port) + ",";
+    CHECK(parsed({"--hosts", many}, {}).config.hosts.size() == 5000);
+    CHECK_THAT(refusal({"--hosts", many + "a:5001"}, {}), Contains("at most 5000 hosts"));
 }
 
 TEST_CASE("sizes take suffixes of powers of 1000 and of 1024") {
@@ -310,7 +314,7 @@ TEST_CASE("hours are digits or a Go duration of whole hours") {
     CHECK(parse_hours("72h0m0s") == 72);
     CHECK(parse_hours("7200s") == 2);
     for (std::string_view bad : {"", "h", "90m", "1h1s", "72d", "72h3", "-1h", "1.5h", " 1h",
-                                 "5124095576030432h", "5124095576030431h5124095576030431h"}) {
+                                 "5124095576030432h", "5124095576030431h16s"}) {
         CAPTURE(bad);
         CHECK_FALSE(parse_hours(bad));
     }
@@ -350,6 +354,9 @@ TEST_CASE("what Kubernetes and other relays put into the environment is ignored 
     Environment environment = {
         {"RELAY_PORT", "tcp://10.43.0.7:3000"},
         {"RELAY_HTTP_PORT", "tcp://10.43.0.8:3001"},
+        {"RELAY_METRICS_PORT", "udp://10.43.0.8:3001"},
+        {"RELAY_HOSTS", "sctp://10.43.0.8:3001"},
+        {"RELAY_METRIC_PORT", "tcp://10.43.0.8:3001"},  // almost ours, and a link
         {"RELAY_SERVICE_HOST", "10.43.0.7"},
         {"RELAY_SERVICE_PORT", "3000"},
         {"RELAY_SERVICE_PORT_XRPC", "3000"},
@@ -373,7 +380,7 @@ TEST_CASE("what Kubernetes and other relays put into the environment is ignored 
     }
     CHECK_THAT(warning, !Contains(" WORKERS"));
     // A link hides nothing: an alias with a sound value is still taken.
-    environment.emplace_back("RELAY_METRICS_PORT", "4001");
+    environment[2].second = "4001";
     CHECK(parsed({}, environment).config.http_port == 4001);
 }
 
