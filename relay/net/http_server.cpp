@@ -11,8 +11,6 @@ namespace ringlay::net {
 namespace {
 
 constexpr Nanos accept_pause = std::chrono::milliseconds(100);
-// After a refusal: what the client still sends is read away, or it would never see the answer.
-constexpr Nanos drain_time = std::chrono::seconds(1);
 constexpr std::size_t max_drain_bytes = 256 * 1024;
 
 void count(std::atomic<std::uint64_t>& counter) {
@@ -147,7 +145,7 @@ class HttpServer::Conversation {
 
     bool refuse(std::uint16_t status, std::string_view message) {
         if (!send(refusal(status, message), true, false, 1)) return false;
-        Deadline deadline = Deadline::in(drain_time);
+        Deadline deadline = Deadline::in(options().drain_time);
         for (std::size_t drained = 0; drained < max_drain_bytes;) {
             auto chunk = socket_.receive(deadline);
             if (!chunk || chunk->empty()) break;
@@ -266,7 +264,7 @@ void HttpServer::admit(env::Socket socket) {
     std::string text = encode_response_head(response, head_options) + response.body;
     const Bytes parts[] = {bytes_of(text)};
     // What the socket does not take at once is not worth a fiber.
-    static_cast<void>(socket.send_now(parts));
+    static_cast<void>(send_parts(socket, parts, Deadline{env_.clock.now()}));
 }
 
 void HttpServer::run(Connection& connection, env::Socket& socket) {

@@ -31,6 +31,8 @@ struct HttpServerOptions {
     Nanos idle_time = std::chrono::seconds(60);   // between two requests
     Nanos write_time = std::chrono::seconds(10);  // of a response, and more for a large one:
     std::uint64_t least_write_bytes_per_s = 64 * 1024;
+    // After a refusal, what the client still sends is read away, or it would never see the answer.
+    Nanos drain_time = std::chrono::seconds(1);
     Nanos stop_time = std::chrono::seconds(5);  // for requests under way when the server stops
     std::size_t max_connections = 4096;
     std::size_t max_connections_per_address = 64;  // an IPv6 /64 counts as one

@@ -1,0 +1,315 @@
+#include <random>
+#include <stdexcept>
+
+#include "relay/net/websocket_client.hpp"
+#include "relay/net/websocket_handshake.hpp"
+#include "relay/net/websocket_server.hpp"
+#include "tests/relay/net/server_fixture.hpp"
+
+using namespace ringlay;
+using namespace ringlay::net;
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Deadline soon() {
+    return Deadline::in(seconds(30));
+}
+
+std::string text_of(Bytes bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::expected<WebSocketClient, Failure> connect(env::Env& env, const std::string& url,
+                                                WebSocketClientOptions options = {}) {
+    if (options.deadline == Deadline::never()) options.deadline = soon();
+    return WebSocketClient::connect(env, proto::parse_url(url).value(), options);
+}
+
+void send_frame(env::Socket& socket, Opcode opcode, std::string_view payload,
+                bool is_final = true) {
+    EncodedHeader header = encode_header({is_final, opcode, {}, payload.size()});
+    const Bytes parts[] = {header.bytes(), bytes_of(payload)};
+    static_cast<void>(send_parts(socket, parts, soon()));
+}
+
+// A WebSocket server whose connections run `speak` with the raw socket after the handshake.
+struct SpeakingServer {
+    using Speak = std::function<void(env::Socket& socket, Buffer already_read)>;
+
+    SpeakingServer(env::Env& env, Speak function)
+        : speak(std::move(function)),
+          server(env, {}, [this](const HttpRequest& request, const Address&) -> HttpReply {
+              auto accept = check_upgrade(request);
+              if (!accept) return accept.error();
+              return HttpReply::TakeOver(
+                  [this, accept = *accept](env::Socket socket, Buffer already_read) {
+                      if (accept_websocket(socket, accept, {}, soon())) {
+                          speak(socket, std::move(already_read));
+                      }
+                  });
+          }) {}
+    std::string url() const { return server.url("/", "ws"); }
+
+    Speak speak;
+    RunningServer server;
+};
+
+}  // namespace
+
+TEST_ON_BOTH_KERNELS("messages of every size arrive whole and in order") {
+    const std::size_t sizes[] = {0, 1, 125, 126, 5000, 65535, 65536, 300'000, 5};
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer) {
+        for (std::size_t size : sizes) {
+            send_frame(socket, Opcode::binary, std::string(size, 'x'));
+        }
+        send_frame(socket, Opcode::text, "a", false);
+        send_frame(socket, Opcode::ping, "between");
+        send_frame(socket, Opcode::continuation, "b");
+        send_frame(socket, Opcode::close,
+                   "\x03\xe9"
+                   "bye");
+        read_all(socket);
+    });
+    auto client = connect(world.env(), server.url());
+    REQUIRE(client.has_value());
+    for (std::size_t size : sizes) {
+        auto message = client->receive(soon());
+        REQUIRE(message.has_value());
+        CHECK_FALSE(message->is_text());
+        CHECK(text_of(message->bytes()) == std::string(size, 'x'));
+    }
+    auto text = client->receive(soon());
+    REQUIRE(text.has_value());
+    CHECK(text->is_text());
+    CHECK(text_of(std::move(*text).into_buffer()) == "ab");
+    auto end = client->receive(soon());
+    REQUIRE_FALSE(end.has_value());
+    CHECK(end.error().code == Errc::closed);
+    CHECK(client->close_info().code == close_code::going_away);
+    CHECK(client->close_info().reason == "bye");
+    CHECK(client->receive(soon()).error().code == Errc::closed);
+}
+
+TEST_ON_BOTH_KERNELS("messages may be held while others come") {
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer) {
+        for (int i = 0; i < 20; ++i) {
+            send_frame(socket, Opcode::binary, std::string(100, static_cast<char>('a' + i)));
+        }
+        read_all(socket);
+    });
+    auto client = connect(world.env(), server.url());
+    REQUIRE(client.has_value());
+    std::vector<WebSocketMessage> held;
+    for (int i = 0; i < 20; ++i) held.push_back(client->receive(soon()).value());
+    for (int i = 0; i < 20; ++i) {
+        CHECK(text_of(held[static_cast<std::size_t>(i)].bytes()) ==
+              std::string(100, static_cast<char>('a' + i)));
+    }
+    Buffer copied = std::move(held[3]).into_buffer();
+    held.clear();
+    CHECK(text_of(copied) == std::string(100, 'd'));
+}
+
+TEST_ON_BOTH_KERNELS("a ping is answered while we wait for messages, and ours is heard") {
+    std::vector<std::string> heard;
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
+        static_cast<void>(fiber::sleep_for(milliseconds(20)));
+        ControlFrame ping = encode_control(Opcode::ping, bytes_of("are you there"));
+        static_cast<void>(socket.send(ping.bytes(), soon()));
+        WebSocketInbound inbound(world.env(), socket, std::move(already_read));
+        for (int i = 0; i < 2; ++i) {
+            auto event = inbound.next(soon());
+            if (!event) return;
+            bool is_ping = event->kind == WebSocketInbound::Event::Kind::ping;
+            heard.push_back((is_ping ? "ping " : "pong ") + text_of(event->payload));
+        }
+        send_frame(socket, Opcode::binary, "done");
+        read_all(socket);
+    });
+    auto client = connect(world.env(), server.url());
+    REQUIRE(client.has_value());
+    Nanos before = client->last_heard();
+    CHECK(client->receive(Deadline::in(milliseconds(100))).error().code == Errc::timed_out);
+    CHECK(client->last_heard() > before);
+    REQUIRE(client->send_ping(bytes_of("and you")));
+    CHECK(text_of(client->receive(soon()).value().bytes()) == "done");
+    CHECK(heard == std::vector<std::string>{"pong are you there", "ping and you"});
+}
+
+TEST_ON_BOTH_KERNELS("a violation ends the connection, and the server is told why") {
+    const struct {
+        Buffer bytes;
+        std::uint16_t code;
+        Errc error;
+    } cases[] = {
+        {{0xc2, 0x00}, close_code::protocol_error, Errc::malformed},
+        {{0x82, 0x80, 1, 2, 3, 4}, close_code::protocol_error, Errc::malformed},
+        {{0x81, 0x01, 0xff}, close_code::invalid_data, Errc::malformed},
+        {{0x82, 127, 0, 0, 0, 0, 1, 0, 0, 0}, close_code::too_big, Errc::too_large},
+    };
+    for (const auto& wrong : cases) {
+        std::uint16_t told = 0;
+        bool has_ended = false;
+        SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
+            static_cast<void>(socket.send(wrong.bytes, soon()));
+            WebSocketInbound inbound(world.env(), socket, std::move(already_read));
+            auto event = inbound.next(soon());
+            if (event) told = event->close_code;
+            has_ended = true;
+        });
+        auto client = connect(world.env(), server.url());
+        REQUIRE(client.has_value());
+        auto message = client->receive(soon());
+        REQUIRE_FALSE(message.has_value());
+        CHECK(message.error().code == wrong.error);
+        CHECK(client->receive(soon()).error().code == Errc::closed);
+        while (!has_ended) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+        CHECK(told == wrong.code);
+    }
+}
+
+TEST_ON_BOTH_KERNELS("a close is said and waited for, past what still comes") {
+    std::string goodbye;
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
+        WebSocketInbound inbound(world.env(), socket, std::move(already_read));
+        for (int i = 0; i < 50; ++i) send_frame(socket, Opcode::binary, std::string(1000, 'x'));
+        auto event = inbound.next(soon());
+        if (!event) return;
+        goodbye = std::to_string(event->close_code) + " " + text_of(event->payload);
+        static_cast<void>(socket.send(encode_close(event->close_code, "").bytes(), soon()));
+    });
+    auto client = connect(world.env(), server.url());
+    REQUIRE(client.has_value());
+    CHECK(client->close(close_code::normal, "enough", soon()).has_value());
+    CHECK(goodbye == "1000 enough");
+    CHECK(client->close_info().code == close_code::normal);
+    CHECK(client->send_ping().error().code == Errc::closed);
+}
+
+TEST_ON_BOTH_KERNELS(
+    "a server that hangs up without a word, or never answers a close, is noticed") {
+    SpeakingServer rude(world.env(), [](env::Socket&, Buffer) {});
+    auto client = connect(world.env(), rude.url());
+    REQUIRE(client.has_value());
+    CHECK(client->receive(soon()).error().code == Errc::closed);
+    CHECK(client->close_info().code == close_code::none_received);
+
+    SpeakingServer deaf(world.env(), [](env::Socket&, Buffer) {
+        static_cast<void>(fiber::sleep_for(std::chrono::hours(1)));
+    });
+    auto waiting = connect(world.env(), deaf.url());
+    REQUIRE(waiting.has_value());
+    CHECK(waiting->close(close_code::normal, "", Deadline::in(milliseconds(50))).error().code ==
+          Errc::timed_out);
+}
+
+TEST_ON_BOTH_KERNELS("a refused handshake says what the server answered") {
+    RunningServer server(world.env(), {}, [](const HttpRequest& request, const Address&) {
+        HttpResponse response = json_error(429, "RateLimitExceeded", "slow down");
+        response.headers.add("Retry-After", "17");
+        if (request.path() == "/moved") response = {302, {{"Location", "/there"}}, ""};
+        if (request.path() == "/fake") response = upgrade_response("wrong");
+        return response;
+    });
+    auto refused = connect(world.env(), server.url("/", "ws"));
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().http_status == 429);
+    CHECK(refused.error().retry_after_s == 17u);
+    CHECK(refused.error().reason ==
+          "the server answered 429 Too Many Requests: "
+          R"({"error":"RateLimitExceeded","message":"slow down"})");
+    CHECK(connect(world.env(), server.url("/moved", "ws")).error().reason ==
+          "the server answered 302 Found to /there");
+    CHECK(connect(world.env(), server.url("/fake", "ws")).error().reason ==
+          "the handshake is out of form: websocket: wrong Sec-WebSocket-Accept");
+    CHECK(connect(world.env(), server.url("/", "wss")).error().error.code == Errc::unsupported);
+}
+
+TEST_ON_BOTH_KERNELS("what a server sends together with its handshake is not lost") {
+    env::Listener listener = world.env().net.listen(Address::loopback(0)).value();
+    fiber::Task serving = fiber::spawn("eager server", [&] {
+        auto socket = listener.accept();
+        if (!socket) return;
+        std::string request = read_until(*socket, "\r\n\r\n");
+        std::size_t at = request.find("Sec-WebSocket-Key: ") + 19;
+        std::string text =
+            encode_response_head(upgrade_response(websocket_accept(request.substr(at, 24))), {});
+        text +=
+            "\x82\x03"
+            "abc"
+            "\x82\x01";
+        send_text(*socket, text);
+        send_text(*socket, "d");
+        read_all(*socket);
+    });
+    {
+        auto client = connect(world.env(), "ws://" + listener.local().text() + "/");
+        REQUIRE(client.has_value());
+        CHECK(text_of(client->receive(soon()).value().bytes()) == "abc");
+        CHECK(text_of(client->receive(soon()).value().bytes()) == "d");
+    }
+    serving.join();
+}
+
+TEST_ON_BOTH_KERNELS(
+    "a server drops what clients say, within bounds, and hears their control frames") {
+    std::string outcome;
+    std::uint64_t discarded = 0;
+    bool has_ended = false;
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
+        WebSocketInboundOptions options;
+        options.max_bytes = 2000;
+        WebSocketInbound inbound(world.env(), socket, std::move(already_read), options);
+        for (;;) {
+            auto event = inbound.next(soon());
+            discarded = inbound.discarded_bytes();
+            if (!event) {
+                outcome += std::to_string(inbound.violation_code());
+                break;
+            }
+            outcome += "p";
+        }
+        has_ended = true;
+    });
+    const MaskKey key{1, 2, 3, 4};
+    env::Socket socket = server.server.connect();
+    HttpHeaders headers;
+    add_upgrade_fields(headers, websocket_key({}));
+    send_text(socket, encode_request(HttpMethod::get, "/", "a", headers));
+    CHECK(read_until(socket, "\r\n\r\n").starts_with("HTTP/1.1 101"));
+    auto send_data = [&](std::size_t size) {
+        EncodedHeader header = encode_header({true, Opcode::binary, key, size});
+        static_cast<void>(socket.send(header.bytes(), soon()));
+        send_text(socket, std::string(size, 'x'));
+    };
+    send_data(900);
+    static_cast<void>(socket.send(encode_control(Opcode::ping, {}, key).bytes(), soon()));
+    while (outcome.empty()) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+    CHECK(discarded == 900);
+    send_data(1100);
+    while (!has_ended) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+    CHECK(outcome == "p1008");
+}
+
+TEST_ON_BOTH_KERNELS("a peer that floods with pings and takes no pongs costs a bounded buffer") {
+    bool stop = false;
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer) {
+        ControlFrame ping = encode_control(Opcode::ping, bytes_of(std::string(125, 'p')));
+        Buffer many;
+        for (int i = 0; i < 400; ++i) {
+            many.insert(many.end(), ping.bytes().begin(), ping.bytes().end());
+        }
+        while (!stop && socket.send(many, Deadline::in(seconds(1)))) {
+        }
+    });
+    auto client = connect(world.env(), server.url());
+    REQUIRE(client.has_value());
+    for (int i = 0; i < 5; ++i) {
+        CHECK(client->receive(Deadline::in(milliseconds(20))).error().code == Errc::timed_out);
+    }
+    CHECK(client->received_bytes() > 50'000);
+    stop = true;
+}
