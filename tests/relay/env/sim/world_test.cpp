@@ -187,7 +187,7 @@ TEST_CASE("fibers that wait for nothing are reported by name, not waited for") {
 
 TEST_CASE("a world that goes round in circles is given up at the time limit") {
     WorldOptions options = options_of(1);
-    options.time_limit = 100ms;
+    options.time_limit = 20ms;
     World world(options);
     world.start_worker({.name = "circles"}, [] {
         while (!fiber::is_cancelled()) fiber::yield();
