@@ -21,6 +21,40 @@ void install_guard(std::uint8_t* page) {
     RINGLAY_ASSERT(mprotect(page, page_bytes, PROT_NONE) == 0);
 }
 
+// Slabs of pools that have ended, for the next pool of this thread: a simulation makes thousands of
+// short-lived workers in one thread, and mapping their stacks is most of what one of them costs.
+class SpareSlabs {
+  public:
+    ~SpareSlabs() {
+        for (const Slab& slab : slabs_) munmap(slab.first, slab.size_bytes);
+    }
+
+    std::uint8_t* take(std::size_t size_bytes) {
+        if (slabs_.empty() || slabs_.back().size_bytes != size_bytes) return nullptr;
+        std::uint8_t* first = slabs_.back().first;
+        slabs_.pop_back();
+        return first;
+    }
+
+    void give(std::uint8_t* first, std::size_t size_bytes) {
+        if (slabs_.size() < max_slabs) {
+            slabs_.push_back({first, size_bytes});
+        } else {
+            munmap(first, size_bytes);
+        }
+    }
+
+  private:
+    static constexpr std::size_t max_slabs = 16;
+    struct Slab {
+        std::uint8_t* first;
+        std::size_t size_bytes;
+    };
+    std::vector<Slab> slabs_;
+};
+
+thread_local SpareSlabs spare_slabs;
+
 }  // namespace
 
 StackPool::StackPool(std::size_t stack_bytes)
@@ -30,7 +64,7 @@ StackPool::StackPool(std::size_t stack_bytes)
 }
 
 StackPool::~StackPool() {
-    for (std::uint8_t* slab : slabs_) munmap(slab, stride_bytes_ * stacks_in_slab);
+    for (std::uint8_t* slab : slabs_) spare_slabs.give(slab, stride_bytes_ * stacks_in_slab);
 }
 
 Stack StackPool::take() {
@@ -57,15 +91,19 @@ const std::uint8_t* StackPool::stack_of_guard(const void* address) const {
 
 void StackPool::add_slab() {
     std::size_t size_bytes = stride_bytes_ * stacks_in_slab;
-    void* slab = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    RINGLAY_ASSERT(slab != MAP_FAILED);
-    madvise(slab, size_bytes, MADV_NOHUGEPAGE);
-    auto* first = static_cast<std::uint8_t*>(slab);
+    std::uint8_t* first = spare_slabs.take(size_bytes);
+    bool is_new = first == nullptr;
+    if (is_new) {
+        void* slab = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        RINGLAY_ASSERT(slab != MAP_FAILED);
+        madvise(slab, size_bytes, MADV_NOHUGEPAGE);
+        first = static_cast<std::uint8_t*>(slab);
+    }
     slabs_.push_back(first);
     for (std::size_t i = stacks_in_slab; i > 0; --i) {
         std::uint8_t* guard = first + (i - 1) * stride_bytes_;
-        install_guard(guard);
+        if (is_new) install_guard(guard);
         free_.push_back(guard + page_bytes);
     }
 }
