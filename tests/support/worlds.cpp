@@ -93,12 +93,13 @@ void TestWorld::on(std::size_t number, std::move_only_function<void()> function)
     if (failure) std::rethrow_exception(failure);
 }
 
-void on_rings(const std::vector<std::size_t>& worker_counts, const TestBody& body) {
+void on_rings(const env::UringRuntimeOptions& options,
+              const std::vector<std::size_t>& worker_counts, const TestBody& body) {
     REQUIRE(env::UringKernel::probe() == "");
     for (std::size_t workers : worker_counts) {
         INFO("on rings, workers: " << workers);
         ScratchDirectory scratch;
-        env::UringRuntime runtime;
+        env::UringRuntime runtime(options);
         TestWorld world(runtime, false, scratch.path());
         Crew crew(world, workers, body);
         runtime.join();
@@ -124,7 +125,7 @@ void in_simulation(const std::vector<std::size_t>& worker_counts, const TestBody
 }
 
 void on_both_kernels(const std::vector<std::size_t>& worker_counts, const TestBody& body) {
-    on_rings(worker_counts, body);
+    on_rings({}, worker_counts, body);
     in_simulation(worker_counts, body);
 }
 

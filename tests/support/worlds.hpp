@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "relay/env/env.hpp"
+#include "relay/env/uring/uring_runtime.hpp"
 #include "relay/fiber/fiber.hpp"
 
 namespace ringlay::support {
@@ -51,7 +52,8 @@ using TestBody = std::function<void(TestWorld&)>;
 
 // Once on rings and with a few seeds, for each number of workers.
 void on_both_kernels(const std::vector<std::size_t>& worker_counts, const TestBody& body);
-void on_rings(const std::vector<std::size_t>& worker_counts, const TestBody& body);
+void on_rings(const env::UringRuntimeOptions& options,
+              const std::vector<std::size_t>& worker_counts, const TestBody& body);
 void in_simulation(const std::vector<std::size_t>& worker_counts, const TestBody& body);
 
 // A connection over loopback, or what the simulation has for it.
@@ -77,6 +79,3 @@ Connection connect_pair(TestWorld& world);
 #define TEST_WITH_WORKERS(name)                        \
     RINGLAY_TEST_ON(INTERNAL_CATCH_UNIQUE_NAME(body_), \
                     ([](auto body) { ringlay::support::on_both_kernels({1, 2, 5}, body); }), name)
-#define TEST_ON_RINGS(name)                            \
-    RINGLAY_TEST_ON(INTERNAL_CATCH_UNIQUE_NAME(body_), \
-                    ([](auto body) { ringlay::support::on_rings({1}, body); }), name)

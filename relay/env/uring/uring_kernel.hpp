@@ -47,6 +47,9 @@ struct UringOptions {
     std::uint32_t receive_buffers = 64;
     std::uint32_t receive_buffer_bytes = 16 * 1024;
     bool files_inline = false;
+    // For tests: a full submission queue stays full until the worker looks, as it does when the
+    // kernel answers -EBUSY.
+    bool refuse_early_submits = false;
 };
 
 // Numbers that other threads may read at any time.

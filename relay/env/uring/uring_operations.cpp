@@ -126,7 +126,7 @@ void UringKernel::submit_to_ring(Op& op) {
 // Nothing: the ring takes no more for now.
 io_uring_sqe* UringKernel::take_entry() {
     io_uring_sqe* entry = io_uring_get_sqe(&ring_);
-    if (entry != nullptr) return entry;
+    if (entry != nullptr || options_.refuse_early_submits) return entry;
     count_enter(io_uring_submit(&ring_));
     return io_uring_get_sqe(&ring_);
 }
