@@ -141,16 +141,19 @@ void log_start(base::Logger& logger, const base::Invocation& invocation, const A
     }
 }
 
-void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtime) {
+void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtime,
+                         const base::Logger& logger) {
     metrics.callback(base::Metrics::Kind::gauge, "relay_process_rss_bytes",
                      "Resident memory of the process.",
                      [] { return static_cast<double>(env::process_rss_bytes()); });
-    metrics.callback(base::Metrics::Kind::gauge, "relay_queue_depth", "What is in a queue.",
-                     [&runtime] { return static_cast<double>(runtime.pool().queued()); },
-                     {{"queue", "blocking_pool"}});
-    metrics.callback(base::Metrics::Kind::gauge, "relay_queue_depth", "What is in a queue.",
-                     [&runtime] { return static_cast<double>(runtime.names().queued()); },
-                     {{"queue", "names_pool"}});
+    // Each fiber waits for one call at most, so what waits here is bounded by fibers.
+    std::uint64_t bound = fiber::WorkerOptions().max_fibers;
+    metrics.queue("blocking_pool", bound,
+                  [&runtime] { return static_cast<double>(runtime.pool().queued()); });
+    metrics.queue("names_pool", bound,
+                  [&runtime] { return static_cast<double>(runtime.names().queued()); });
+    metrics.queue("log_lines", base::Logger::default_slot_count,
+                  [&logger] { return static_cast<double>(logger.waiting()); });
 }
 
 int run_relay(base::Invocation invocation) {
@@ -176,7 +179,7 @@ int run_relay(base::Invocation invocation) {
         log_start(logger, invocation, firehose, http);
     };
     options.add_metrics = [&](base::Metrics& metrics) {
-        add_process_metrics(metrics, program.runtime());
+        add_process_metrics(metrics, program.runtime(), logger);
     };
     Relay relay(program.runtime(), env, logger, std::move(options));
 
@@ -187,7 +190,7 @@ int run_relay(base::Invocation invocation) {
         }
         fiber::Task flusher = fiber::spawn("log flusher", [&] {
             while (fiber::sleep_for(flush_interval)) {
-                if (logger.has_lines()) fiber::blocking([&](MayBlock) { flush(); });
+                if (logger.waiting() > 0) fiber::blocking([&](MayBlock) { flush(); });
             }
         });
         failure = relay.run();

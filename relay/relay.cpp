@@ -236,6 +236,7 @@ void Relay::stop() {
             log_->end.set();
         });
     }
+    ports_.reset();  // its sockets are this worker's
     say(base::LogLevel::info, "stopped");
 }
 

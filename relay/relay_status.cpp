@@ -96,22 +96,16 @@ void Relay::register_metrics() {
 // Every queue has a name, a bound and a gauge (docs/design.md, "Bounds").
 void Relay::register_queues() {
     const event_log::Log& log = *log_->log;
-    auto queue = [&](std::string_view name, double bound, auto depth) {
-        base::Labels labels{{"queue", std::string(name)}};
-        metrics_.callback(
-            base::Metrics::Kind::gauge, "relay_queue_depth", "What is in a queue.",
-            [depth] { return static_cast<double>(depth()); }, labels);
-        metrics_.callback(
-            base::Metrics::Kind::gauge, "relay_queue_bound",
-            "What a queue can hold; its policy is in docs/design.md.", [bound] { return bound; },
-            labels);
-    };
     const auto& options = log.options();
-    queue("log_tail_bytes",
-          static_cast<double>(options.tail.chunk_bytes) * options.tail.chunk_count,
-          [&] { return log_->log->tail().memory_bytes(); });
-    queue("consumers", options_.config.max_consumers,
-          [&] { return firehose_metrics_->consumers.value(); });
+    metrics_.queue("log_tail_bytes",
+                   std::uint64_t{options.tail.chunk_bytes} * options.tail.chunk_count,
+                   [this] { return static_cast<double>(log_->log->tail().memory_bytes()); });
+    metrics_.queue("consumers", options_.config.max_consumers,
+                   [this] { return static_cast<double>(firehose_metrics_->consumers.value()); });
+    net::HttpServerOptions http;
+    metrics_.queue("http_connections", 2 * http.max_connections, [this] {
+        return static_cast<double>(ports_->counters.open_connections.load());
+    });
 }
 
 void Relay::register_workers() {

@@ -94,12 +94,13 @@ void Logger::add(LogLevel level, std::uint64_t unix_ms, std::string_view event, 
 
 std::size_t Logger::flush(const std::function<void(std::string_view)>& write) {
     std::size_t count = 0;
+    std::uint64_t next = next_to_write_.load(std::memory_order_relaxed);
     for (; count < slot_count_; ++count) {
-        Slot& slot = slots_[next_to_write_ & (slot_count_ - 1)];
-        if (slot.turn.load(std::memory_order_acquire) != next_to_write_ + 1) break;
+        Slot& slot = slots_[next & (slot_count_ - 1)];
+        if (slot.turn.load(std::memory_order_acquire) != next + 1) break;
         write(std::string_view(slot.text, slot.size_bytes));
-        slot.turn.store(next_to_write_ + slot_count_, std::memory_order_release);
-        ++next_to_write_;
+        slot.turn.store(next + slot_count_, std::memory_order_release);
+        next_to_write_.store(++next, std::memory_order_relaxed);
     }
     return count;
 }

@@ -70,11 +70,12 @@ class LogLimit {
 
 class Logger {
   public:
+    static constexpr std::size_t default_slot_count = 1024;
     static constexpr std::size_t line_bytes = 1000;
     static constexpr std::size_t max_value_bytes = 400;
 
     // `format` is text or json (automatic is for main to decide); `slot_count` a power of two.
-    Logger(LogLevel minimum, LogFormat format, std::size_t slot_count = 1024);
+    Logger(LogLevel minimum, LogFormat format, std::size_t slot_count = default_slot_count);
     ~Logger();
     Logger(const Logger&) = delete;
     Logger& operator=(const Logger&) = delete;
@@ -85,9 +86,10 @@ class Logger {
     void log(LogLimit& limit, LogLevel level, std::uint64_t unix_ms, std::string_view event,
              LogFields fields = {});
 
-    // From the flusher: whether flush() would find something, or will in a moment.
-    bool has_lines() const {
-        return next_to_fill_.load(std::memory_order_relaxed) != next_to_write_;
+    // Lines that flush() would find, or will in a moment. Any thread.
+    std::uint64_t waiting() const {
+        std::uint64_t written = next_to_write_.load(std::memory_order_relaxed);
+        return next_to_fill_.load(std::memory_order_relaxed) - written;
     }
     // Hands every finished line, newline included, to `write`; returns how many there were.
     std::size_t flush(const std::function<void(std::string_view)>& write);
@@ -106,7 +108,7 @@ class Logger {
     const std::size_t slot_count_;
     std::unique_ptr<Slot[]> slots_;
     alignas(64) std::atomic<std::uint64_t> next_to_fill_{0};
-    alignas(64) std::uint64_t next_to_write_ = 0;  // of the flusher
+    alignas(64) std::atomic<std::uint64_t> next_to_write_{0};  // by the flusher
     alignas(64) std::atomic<std::uint64_t> dropped_unsaid_{0};
     std::atomic<std::uint64_t> dropped_total_{0};
 };

@@ -75,6 +75,9 @@ std::string_view kind_name(Metrics::Kind kind) {
     return {};
 }
 
+constexpr std::string_view queue_depth = "relay_queue_depth";
+constexpr std::string_view queue_depth_help = "What waits in a queue, in the queue's unit.";
+
 }  // namespace
 
 Counter::Counter(std::size_t worker_count)
@@ -238,13 +241,22 @@ void Metrics::callback(Kind kind, std::string_view name, std::string_view help, 
 }
 
 QueueGauge& Metrics::queue(std::string_view name, std::uint64_t bound) {
-    Labels labels = {{"queue", std::string(name)}};
-    Gauge& depth =
-        gauge("relay_queue_depth", "What waits in a queue, in the queue's unit.", labels);
-    gauge("relay_queue_bound", "What a queue can hold, in the queue's unit.", labels)
-        .set(static_cast<std::int64_t>(bound));
+    add_queue_bound(name, bound);
+    Gauge& depth = gauge(queue_depth, queue_depth_help, {{"queue", std::string(name)}});
     queues_.push_back(std::make_unique<QueueGauge>(depth, bound));
     return *queues_.back();
+}
+
+void Metrics::queue(std::string_view name, std::uint64_t bound, Callback depth) {
+    add_queue_bound(name, bound);
+    callback(Kind::gauge, queue_depth, queue_depth_help, std::move(depth),
+             {{"queue", std::string(name)}});
+}
+
+void Metrics::add_queue_bound(std::string_view name, std::uint64_t bound) {
+    gauge("relay_queue_bound", "What a queue can hold, in the queue's unit.",
+          {{"queue", std::string(name)}})
+        .set(static_cast<std::int64_t>(bound));
 }
 
 std::string Metrics::expose() const {

@@ -114,6 +114,8 @@ class Metrics {
                   Labels labels = {});
     // The bound is in the queue's own unit: items, or bytes if the name says so.
     QueueGauge& queue(std::string_view name, std::uint64_t bound);
+    // The same for a depth that somebody else keeps.
+    void queue(std::string_view name, std::uint64_t bound, Callback depth);
 
     // The whole page, sorted by name and labels. Content type: text/plain; version=0.0.4.
     std::string expose() const;
@@ -122,6 +124,7 @@ class Metrics {
     struct Family;
     struct Series;
 
+    void add_queue_bound(std::string_view name, std::uint64_t bound);
     Series& add_series(Kind kind, std::string_view name, std::string_view help, Labels labels);
 
     const std::size_t worker_count_;
