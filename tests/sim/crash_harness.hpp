@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "relay/env/sim/world.hpp"
 
@@ -132,7 +133,9 @@ class CrashSeed {
         return options;
     }
 
-    void start(CrashRun& run) {
+    CrashRun& start(std::uint32_t life) {
+        runs_.push_back(std::make_unique<CrashRun>(world_, machine_, life));
+        CrashRun& run = *runs_.back();
         machine_.start_worker({.name = "first"}, [this, &run] {
             auto wrong = scenario_.check(run);
             if (!run.is_alive()) return;
@@ -144,27 +147,24 @@ class CrashSeed {
                 scenario_.work(run);
             }
         });
+        return run;
     }
 
-    void finish() {
+    void finish(CrashRun& run) {
         auto stuck = world_.run();
+        run.end();
         if (stuck && !failure_) failure_ = *stuck;
     }
 
-    void live_to_the_end(std::uint32_t life) {
-        CrashRun run(world_, machine_, life);
-        start(run);
-        finish();
-    }
+    void live_to_the_end(std::uint32_t life) { finish(start(life)); }
 
     void live_and_crash(std::uint32_t life, std::uint64_t usual_events) {
         bool is_kill = plan_.mode ? *plan_.mode == env::CrashMode::kill : choices_.coin();
         std::uint64_t crash_at = world_.event_count() + 1 + choices_.below(usual_events + 1);
-        CrashRun run(world_, machine_, life);
-        start(run);
+        CrashRun& run = start(life);
         if (!world_.run_to_event(crash_at)) {
             // Nothing was left to happen: it has ended, or it is stuck.
-            if (!world_.has_ended()) return finish();
+            if (!world_.has_ended()) return finish(run);
             ++counts_.crashes_after_work;
         }
         run.end();
@@ -172,13 +172,14 @@ class CrashSeed {
         ++(is_kill ? counts_.kills : counts_.power_losses);
         last_crash_ = std::string(is_kill ? "kill" : "power loss") + " at event " +
                       std::to_string(crash_at) + " in life " + std::to_string(life);
-        finish();
+        finish(run);
     }
 
     const CrashPlan& plan_;
     CrashScenario& scenario_;
     CrashCounts& counts_;
     env::Prng choices_;
+    std::vector<std::unique_ptr<CrashRun>> runs_;  // before the world: it ends what is left in them
     env::World world_;
     env::Machine& machine_;
     std::string last_crash_ = "no crash yet";

@@ -126,8 +126,7 @@ std::int64_t SimDisk::finish(Volume& volume, Op& op, const Pending& pending) {
             if (std::int64_t error = volume.find_directory(op.path)) return error;
             return static_cast<std::int64_t>(volume.free_bytes());
         default:
-            RINGLAY_ASSERT(!"an operation of the disk");
-            return -EINVAL;
+            assertion_failed("an operation of the disk");
     }
 }
 

@@ -71,8 +71,7 @@ std::optional<std::int64_t> SimNet::attempt(const OpRef& ref, Pending& pending) 
         case Op::Kind::resolve:
             return resolve(op);
         default:
-            RINGLAY_ASSERT(!"an operation of the network");
-            return -EINVAL;
+            assertion_failed("an operation of the network");
     }
 }
 

@@ -152,7 +152,7 @@ std::int64_t run_blocking(Op& op) {
             (*op.job)();
             return 0;
         default:
-            RINGLAY_ASSERT(!"an operation for the pool");
+            assertion_failed("an operation for the pool");
             return -EINVAL;
     }
 }
