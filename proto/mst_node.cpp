@@ -11,10 +11,9 @@ namespace {
 
 // { "e": [ { "k": bytes, "p": uint, "t": link|null, "v": link } ... ], "l": link|null }
 
-Result<void> expect_map(CborReader& in, CborReader::Map& map, std::uint32_t count) {
+Result<void> expect_map(CborReader& in, CborReader::Map& map) {
     auto opened = in.read_map();
     if (!opened) return std::unexpected(opened.error());
-    if (opened->count != count) return fail(Errc::malformed, "mst: keys of a map");
     map = *opened;
     return {};
 }
@@ -29,6 +28,7 @@ Result<void> expect_key(CborReader& in, CborReader::Map& map, std::string_view n
 Result<void> expect_end(CborReader& in, CborReader::Map& map) {
     auto key = in.next_key(map);
     if (!key) return std::unexpected(key.error());
+    if (*key) return fail(Errc::malformed, "mst: keys of a map");
     return {};
 }
 
@@ -60,7 +60,7 @@ Result<std::string> whole_key(std::string_view previous, std::uint64_t prefix_by
 
 Result<MstEntry> read_entry(CborReader& in, std::string_view previous) {
     CborReader::Map map;
-    if (auto is = expect_map(in, map, 4); !is) return std::unexpected(is.error());
+    if (auto is = expect_map(in, map); !is) return std::unexpected(is.error());
     if (auto is = expect_key(in, map, "k"); !is) return std::unexpected(is.error());
     auto suffix = in.read_bytes();
     if (!suffix) return std::unexpected(suffix.error());
@@ -139,7 +139,7 @@ Result<MstNode> parse_mst_node(Bytes block, HashFunction sha256) {
     CborReader in(block);
     MstNode node;
     CborReader::Map map;
-    if (auto is = expect_map(in, map, 2); !is) return std::unexpected(is.error());
+    if (auto is = expect_map(in, map); !is) return std::unexpected(is.error());
     if (auto is = expect_key(in, map, "e"); !is) return std::unexpected(is.error());
     if (auto read = read_entries(in, node); !read) return std::unexpected(read.error());
     if (auto is = expect_key(in, map, "l"); !is) return std::unexpected(is.error());

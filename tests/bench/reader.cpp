@@ -145,6 +145,7 @@ void Reader::read_commit(Bytes payload) {
     std::set<Cid> sent;
     for (const auto& [cid, bytes] : blocks) sent.insert(cid);
     REQUIRE((sent == expected));
+    commit_ = archive_root_;
     rev_ = std::string(event.rev);
 }
 
@@ -155,6 +156,8 @@ void Reader::read_sync(Bytes payload) {
     REQUIRE(blocks.size() == 1);
     if (rev_) REQUIRE(event.rev == *rev_);
     REQUIRE(check_commit_block(blocks, event.rev) == build(records_).root());
+    if (commit_) REQUIRE(archive_root_ == *commit_);
+    commit_ = archive_root_;
     rev_ = std::string(event.rev);
 }
 

@@ -45,6 +45,7 @@ class Reader {
     std::uint64_t seq_ = 0;
     std::size_t op_count_ = 0;
     proto::Cid archive_root_;
+    std::optional<proto::Cid> commit_;  // of rev_, where it has been seen
 };
 
 }  // namespace ringlay::bench

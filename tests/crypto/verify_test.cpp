@@ -9,6 +9,9 @@
 using namespace ringlay;
 using namespace ringlay::crypto;
 
+// Of OpenSSL and BoringSSL alike (the latter returns 32 bits).
+extern "C" unsigned long ERR_peek_error();
+
 namespace {
 
 using Number = std::array<std::uint8_t, 32>;  // big-endian
@@ -275,4 +278,18 @@ TEST_CASE("a point is 33 or 65 bytes of a form that is in use, and lies on its c
     beyond_field[0] = 2;
     CHECK_FALSE(parses(beyond_field));
     CHECK_FALSE(parses(Buffer(33, 0)));
+}
+
+TEST_CASE(
+    "a refusal leaves no error behind that the thread's next TLS call would take for its own") {
+    auto queue_is_empty = [] { return static_cast<std::uint32_t>(ERR_peek_error()) == 0; };
+    Signed right = sample(Curve::p256);
+    Buffer zeros(64, 0), beyond_field(33, 0xff);
+    beyond_field[0] = 2;
+    CHECK_FALSE(verify(right.key, small(1), right.signature));
+    CHECK(queue_is_empty());
+    CHECK_FALSE(verify(right.key, right.digest, zeros));
+    CHECK(queue_is_empty());
+    CHECK_FALSE(PublicKey::from_point(Curve::p256, beyond_field).has_value());
+    CHECK(queue_is_empty());
 }
