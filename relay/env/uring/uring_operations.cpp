@@ -194,7 +194,7 @@ void UringKernel::fill_socket_call(Slot& slot, io_uring_sqe& entry) {
             io_uring_prep_poll_add(&entry, op.handle, POLLOUT);
             break;
         default:
-            RINGLAY_ASSERT(!"an operation for the ring");
+            assertion_failed("an operation for the ring");
     }
 }
 
@@ -227,7 +227,7 @@ void UringKernel::cancel(Op& op) {
         case Slot::Where::pool:
             return cancel_on_pool(slot);
         case Slot::Where::free:
-            RINGLAY_ASSERT(!"an open operation");
+            assertion_failed("an open operation");
     }
 }
 
