@@ -68,6 +68,11 @@ bool ReceiveBuffers::lend_one() {
     return true;
 }
 
+void ReceiveBuffers::circulate_more() {
+    circulating_ = std::min(count_, circulating_ * 2);
+    top_up();
+}
+
 std::uint8_t* ReceiveBuffers::take(std::uint32_t id) {
     RINGLAY_ASSERT(id < count_ && !is_held_[id] && lent_ > 0);
     is_held_[id] = true;

@@ -3,7 +3,7 @@
 //
 // Only `circulating` of them are lent to the kernel; the rest are a stack of spares, the last one
 // given back on top. The kernel takes buffers in turn, so lending all would touch all of the memory
-// in every worker, however little arrives.
+// in every worker, however little arrives. The number doubles when it was too small for a burst.
 //
 // Owner    one UringKernel.   Thread   the worker's.
 // Bound    count x size_bytes of address space; what is touched stays.
@@ -33,6 +33,8 @@ class ReceiveBuffers {
     void top_up();
     // One more, even beyond that; false: there is no spare.
     bool lend_one();
+    // There was data and no buffer: the usual number is to be larger from now on.
+    void circulate_more();
 
     // The kernel has filled a buffer: it is ours until give_back().
     std::uint8_t* take(std::uint32_t id);

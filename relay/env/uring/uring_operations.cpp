@@ -262,7 +262,8 @@ void UringKernel::receive_again(Slot& slot) {
                                   std::memory_order_relaxed);
     // Buffers that are lent as far as we know may be in completions that are still to be read; then
     // this receive is back here afterwards.
-    if (buffers_->lend_one() || buffers_->lent() > 0) return queue(slot);
+    buffers_->circulate_more();
+    if (buffers_->lent() > 0) return queue(slot);
     slot.where = Slot::Where::starving;
     starving_.push(slot);
 }
