@@ -46,7 +46,7 @@ BANS = (
     ("threads and locks belong to the runtime",
      r"\bstd::(jthread|thread|\w*mutex|lock_guard|unique_lock|scoped_lock|condition_variable\w*|"
      r"async|promise|future|barrier|latch|counting_semaphore|binary_semaphore)\b|\bpthread_\w+",
-     RUNTIME + OUTSIDE),
+     RUNTIME + MAIN + OUTSIDE),
     ("thread_local belongs to the runtime", r"\bthread_local\b", RUNTIME + OUTSIDE),
     ("the time comes from the Clock door",
      r"\b\w+_clock::now\b|\bclock_gettime\b|\bgettimeofday\b|(?<![\w.>:])(std::|::)?time\s*\(\s*"
@@ -72,12 +72,12 @@ BANS = (
 INCLUDE_BANS = (
     ("threads belong to the runtime",
      r"(thread|mutex|shared_mutex|condition_variable|future|barrier|latch|semaphore|pthread\.h)",
-     RUNTIME + OUTSIDE, True),
+     RUNTIME + MAIN + OUTSIDE, True),
     ("the operating system is behind the doors",
      r"(sys/.*|netinet/.*|net/.*|netdb\.h|fcntl\.h|unistd\.h|poll\.h|linux/.*|liburing.*|fstream|"
      r"filesystem)", RUNTIME + MAIN + OUTSIDE, True),
-    ("addresses are text behind one file", r"arpa/inet\.h", ("proto/base/address.cpp",) + RUNTIME,
-     True),
+    ("addresses are text behind one file", r"arpa/inet\.h",
+     ("proto/base/address.cpp",) + RUNTIME + OUTSIDE, True),
     ("Boost.Context is wrapped in relay/fiber", r"boost/context/.*", ("relay/fiber",), True),
     ("TLS libraries are wrapped in crypto", r"openssl/.*", ("crypto", "tests/crypto"), True),
     ("costly headers stay out of headers", r"(fmt/.*|simdjson.*|boost/(beast|asio)/.*|rocksdb/.*|"
@@ -143,6 +143,7 @@ class Tree:
         self.cpp = [path for path in self.files if path.endswith((".cpp", ".hpp"))]
         self.headers = [path for path in self.cpp if path.endswith(".hpp")]
         self.code = {path: without_comments_and_strings(self.files[path]) for path in self.cpp}
+        self.builds = [t for path, t in self.files.items() if path.endswith("meson.build")]
         self.shell = [
             path
             for path, text in self.files.items()
@@ -271,7 +272,7 @@ def rule_macros(tree):
             name = text.split()[-1]
             if name in CATCH_MACROS:
                 yield path, number, f"{name} is Catch2's"
-            elif f"#ifndef {name}\n" in tree.code[path]:
+            elif re.search(rf"#\s*if(ndef {name}$| !defined\({name}\)$)", tree.code[path], re.M):
                 continue  # a name of the system that an older system lacks
             elif not name.startswith("RINGLAY_") and not is_under(path, OUTSIDE):
                 yield path, number, f"{name}: a macro of ours begins with RINGLAY_"
@@ -307,7 +308,9 @@ def rule_listed(tree):
             builds.append(tree.files.get(f"{folder}/meson.build", ""))
             folder = folder.rpartition("/")[0]
         builds.append(tree.files.get("meson.build", ""))
-        if not any(re.search(rf"['/]{re.escape(word)}'", text) for text in builds):
+        far = f"{Path(path).parent.name}/{name}'"  # named from another folder
+        is_near = any(re.search(rf"['/]{re.escape(word)}'", text) for text in builds)
+        if not is_near and not any(far in text for text in tree.builds):
             yield path, 0, "is in no meson.build"
 
 

@@ -204,6 +204,12 @@ ALLOWED = [
     ("main reads the environment", room_file("relay/main.cpp", 'int x = getenv("X") != 0;\n')),
     ("a name that an older system lacks",
      line_in(NET, "#ifndef MADV_X\n#define MADV_X 1\n#endif")),
+    ("the same, said otherwise", line_in(NET, "#if !defined(MADV_X)\n#define MADV_X 1\n#endif")),
+    ("main takes signals on a thread of its own",
+     room_file("relay/main.cpp", "#include <thread>\n\nstd::thread signals;\n")),
+    ("a helper of tests that another folder builds",
+     {"tests/support/x.cpp": "int x;\n", "tests/relay/net/meson.build":
+      "files('thing_test.cpp', '../../support/x.cpp')\n"}),
 ]
 
 # Planted code is about one rule; these two see the form of everything that is planted.
