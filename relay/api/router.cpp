@@ -21,7 +21,10 @@ net::HttpReply Router::answer(Port port, const net::HttpRequest& request, const 
     std::string_view path = request.path();
     if (path == firehose::subscribe_path) return subscribe(request, peer);
     if (request.method != net::HttpMethod::get && request.method != net::HttpMethod::head) {
-        return net::json_error(405, "MethodNotAllowed", "only GET and HEAD are served here");
+        net::HttpResponse refusal =
+            net::json_error(405, "MethodNotAllowed", "only GET and HEAD are served here");
+        refusal.headers.add("Allow", "GET, HEAD, OPTIONS");
+        return refusal;
     }
     return page(port, path);
 }
