@@ -6,16 +6,16 @@
 
 namespace ringlay::event_log {
 
-Result<std::shared_ptr<const Block>> BlockCache::get(
-    const std::shared_ptr<const SegmentReader>& segment, std::uint64_t offset_bytes,
-    std::uint64_t known_bytes) {
+Result<std::shared_ptr<const Block>> BlockCache::get(const SegmentReader& segment,
+                                                     std::uint64_t offset_bytes,
+                                                     std::uint64_t known_bytes) {
     RINGLAY_ASSERT(offset_bytes < known_bytes);
     last_look_ = fiber::now();
     const std::uint64_t number = offset_bytes / options_.block_bytes;
     const std::uint64_t begin = number * options_.block_bytes;
     const auto needed = static_cast<std::size_t>(offset_bytes - begin + 1);
     for (;;) {
-        Slot* slot = find(*segment, number);
+        Slot* slot = find(segment.base, number);
         if (slot != nullptr && !slot->is_loading && slot->block->bytes.size() >= needed) {
             return slot->block;
         }
@@ -25,21 +25,23 @@ Result<std::shared_ptr<const Block>> BlockCache::get(
             if (!woken) return std::unexpected(woken.error());
             continue;
         }
-        if (slot == nullptr) slot = &slots_.emplace_front(Slot{segment, number, nullptr, false});
+        if (slot == nullptr)
+            slot = &slots_.emplace_front(Slot{segment.base, number, nullptr, false});
         auto size = static_cast<std::size_t>(
             std::min<std::uint64_t>(options_.block_bytes, known_bytes - begin));
-        return load(*slot, size);
+        return load(segment, *slot, size);
     }
 }
 
 // The bytes are published: a file that has fewer is broken.
-Result<std::shared_ptr<const Block>> BlockCache::load(Slot& slot, std::size_t size_bytes) {
+Result<std::shared_ptr<const Block>> BlockCache::load(const SegmentReader& segment, Slot& slot,
+                                                      std::size_t size_bytes) {
     slot.is_loading = true;
     auto block = std::make_shared<Block>();
     block->bytes.resize(size_bytes);
     reads_.fetch_add(1, std::memory_order_relaxed);
-    auto read = slot.segment->wire.read_at(
-        segment_header_bytes + slot.number * options_.block_bytes, block->bytes);
+    auto read = segment.wire.read_at(segment_header_bytes + slot.number * options_.block_bytes,
+                                     block->bytes);
     slot.is_loading = false;
     const bool is_whole = read && *read == size_bytes;
     if (is_whole) {
@@ -50,14 +52,15 @@ Result<std::shared_ptr<const Block>> BlockCache::load(Slot& slot, std::size_t si
     count_memory();
     loaded_.wake_all();
     if (!read) return std::unexpected(read.error());
+    if (!is_whole && segment.is_removed.load())
+        return fail(Errc::not_found, "log: left the window");
     if (!is_whole) return fail(Errc::io, "log: segment is shorter than what was published");
     return block;
 }
 
-BlockCache::Slot* BlockCache::find(const SegmentReader& segment, std::uint64_t number) {
-    auto found = std::ranges::find_if(slots_, [&](const Slot& slot) {
-        return slot.segment.get() == &segment && slot.number == number;
-    });
+BlockCache::Slot* BlockCache::find(Position base, std::uint64_t number) {
+    auto found = std::ranges::find_if(
+        slots_, [&](const Slot& slot) { return slot.base == base && slot.number == number; });
     if (found == slots_.end()) return nullptr;
     slots_.splice(slots_.begin(), slots_, found);
     return &slots_.front();

@@ -5,7 +5,7 @@
 // Thread   the port's worker. Several fibers may want one block: the first reads, the others wait.
 // Bound    max_blocks of block_bytes, least recently used ones go first; a gauge says how many.
 //          What views hold beyond that is bounded by their number, and brief.
-// Errors   of the disk.
+// Errors   of the disk; not_found: the segment was removed meanwhile.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,7 @@ class BlockCache {
 
     // The block with the wire byte at `offset_bytes` of the segment, and maybe more of those below
     // `known_bytes`, which are published.
-    Result<std::shared_ptr<const Block>> get(const std::shared_ptr<const SegmentReader>& segment,
+    Result<std::shared_ptr<const Block>> get(const SegmentReader& segment,
                                              std::uint64_t offset_bytes, std::uint64_t known_bytes);
     // Gives back everything if nobody has looked for a while.
     void drop_if_idle();
@@ -46,15 +46,16 @@ class BlockCache {
 
   private:
     struct Slot {
-        std::shared_ptr<const SegmentReader> segment;
-        std::uint64_t number = 0;            // of the block in the segment
+        Position base = 0;         // of the segment, which is not kept: its space may be needed
+        std::uint64_t number = 0;  // of the block in the segment
         std::shared_ptr<const Block> block;  // nothing while it is first loaded
         bool is_loading = false;
     };
 
-    Slot* find(const SegmentReader& segment, std::uint64_t number);
+    Slot* find(Position base, std::uint64_t number);
     bool has_room();
-    Result<std::shared_ptr<const Block>> load(Slot& slot, std::size_t size_bytes);
+    Result<std::shared_ptr<const Block>> load(const SegmentReader& segment, Slot& slot,
+                                              std::size_t size_bytes);
     void count_memory();
 
     BlockCacheOptions options_;

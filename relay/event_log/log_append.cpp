@@ -136,8 +136,7 @@ Result<void> Log::Core::roll() {
 void Log::Core::compose(std::span<Entry* const> batch) {
     facts.clear();
     records.clear();
-    // A segment begins by naming all hosts, so that it can be read without its predecessors. After a
-    // restart once more: what was cut may have been a part of it.
+    // A segment begins by naming all hosts, so that it can be read without its predecessors.
     if (!active().has_snapshot) {
         hosts.append_snapshot(facts, env.clock.wall(),
                               static_cast<std::uint32_t>(active().extent.wire_bytes));

@@ -36,7 +36,7 @@ SpaceDecision Log::Core::decide(std::uint64_t free_bytes) const {
         const bool is_followed = i + 1 < segments.size() && segments[i + 1]->is_snapshot_synced;
         listed.push_back({segment.disk_bytes(),
                           std::max(segment.created, segment.extent.last_received),
-                          segment.is_sealed && is_followed});
+                          segment.is_durable() && is_followed});
     }
     return decide_space(limits, space_state,
                         {listed, free_bytes, env.clock.wall(), env.clock.now()});
@@ -45,14 +45,23 @@ SpaceDecision Log::Core::decide(std::uint64_t free_bytes) const {
 // False: there is none that may go, or one is going already.
 bool Log::Core::remove_oldest() {
     if (is_removing || segments.size() < 2) return false;
-    if (!segments[0]->is_sealed || !segments[1]->is_snapshot_synced) return false;
+    if (!segments[0]->is_durable() || !segments[1]->is_snapshot_synced) return false;
+    // On a full disk there may be no room for its seal; but a sync holds on to what is not sealed.
+    if (!segments[0]->is_sealed && is_syncing) return false;
     is_removing = true;
     std::unique_ptr<Segment> oldest = std::move(segments.front());
     segments.pop_front();
-    if (auto reader = oldest->reader.lock()) reader->is_removed.store(true);
+    Result<env::File> held = fail(Errc::not_found, "segment: nobody reads it");
+    if (auto reader = oldest->reader.lock()) {
+        reader->is_removed.store(true);
+        held = directory.open(segment_file_name(oldest->base, SegmentFile::wire),
+                              env::OpenMode::write);
+    }
     // Its names are durably gone before the next one's are touched: whatever a crash brings back
     // joins what is left.
     bool is_gone = remove_segment_files(directory, oldest->base) && directory.sync();
+    // A slow reader's descriptor would keep the space of a file without a name.
+    if (is_gone && held) is_gone = held->truncate(0).has_value();
     if (!is_gone) fatal("an old segment cannot be removed");
     counters.segments_removed.fetch_add(1, std::memory_order_relaxed);
     update_gauges();

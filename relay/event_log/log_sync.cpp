@@ -68,7 +68,7 @@ Result<void> Log::Core::sync_files() {
         SegmentExtent extent;
         bool has_snapshot;
     };
-    // Only this fiber seals, and only what is sealed is ever removed: the pointers stay.
+    // While is_syncing, only what is sealed is removed, and nobody else seals: the pointers stay.
     std::vector<Covered> covered;
     for (const auto& segment : segments) {
         if (!segment->is_sealed) {

@@ -106,7 +106,8 @@ Log::Core::Core(env::Env& its_env, LogOptions its_options, env::Directory its_di
       synced_position(recovered.segments.back().end()) {
     for (Segment& segment : recovered.segments) {
         segment.synced = segment.extent;
-        segment.has_snapshot = segment.is_snapshot_synced = segment.is_rolled;
+        // Events come behind the snapshot. Without any, what was cut may have been a part of it.
+        segment.has_snapshot = segment.is_snapshot_synced = segment.extent.events > 0;
         segments.push_back(std::make_unique<Segment>(std::move(segment)));
     }
 }

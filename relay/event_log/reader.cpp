@@ -48,7 +48,7 @@ Result<View> Reader::cold_view(std::size_t max_bytes) {
     if (segment_->is_removed.load()) return fail(Errc::not_found, "log: left the window");
 
     const Position known = std::min(log.head(), segment_->end.load());
-    auto block = port_->blocks().get(segment_, position_ - segment_->base, known - segment_->base);
+    auto block = port_->blocks().get(*segment_, position_ - segment_->base, known - segment_->base);
     if (!block) return std::unexpected(block.error());
     const std::uint64_t at = (position_ - segment_->base) % port_->blocks().block_bytes();
     View view;

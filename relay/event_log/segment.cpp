@@ -18,6 +18,15 @@ Result<env::File> create_with_header(const env::Directory& directory, const Segm
     return file;
 }
 
+Result<void> write_synced(const env::Directory& directory, std::string_view name, Bytes bytes) {
+    auto file = directory.open(name, env::OpenMode::write_or_create);
+    if (!file) return std::unexpected(file.error());
+    auto done = file->truncate(0);
+    if (done) done = file->write_at(0, bytes);
+    if (done) done = file->sync();
+    return done;
+}
+
 }  // namespace
 
 Result<Segment> create_segment(const env::Directory& directory, std::uint64_t log_id, Position base,
@@ -71,16 +80,12 @@ Result<Buffer> read_whole(const env::Directory& directory, std::string_view name
 }
 
 Result<void> write_whole(const env::Directory& directory, std::string_view name, Bytes bytes) {
-    std::string unfinished = std::string(name) + ".new";
-    {
-        auto file = directory.open(unfinished, env::OpenMode::write_or_create);
-        if (!file) return std::unexpected(file.error());
-        auto done = file->truncate(0);
-        if (done) done = file->write_at(0, bytes);
-        if (done) done = file->sync();
-        if (!done) return done;
-    }
-    return directory.rename(unfinished, name);
+    const std::string unfinished = std::string(name) + ".new";
+    auto done = write_synced(directory, unfinished, bytes);
+    if (done) return directory.rename(unfinished, name);
+    // If this fails too, recovery removes it.
+    static_cast<void>(directory.remove(unfinished));
+    return done;
 }
 
 }  // namespace ringlay::event_log

@@ -48,6 +48,7 @@ struct Segment {
     std::weak_ptr<SegmentReader> reader;
 
     Position end() const { return base + extent.wire_bytes; }
+    bool is_durable() const { return is_sealed || (is_rolled && synced == extent); }
     std::uint64_t disk_bytes() const {
         return extent.wire_bytes + extent.facts_bytes + 2 * segment_header_bytes;
     }

@@ -1,7 +1,7 @@
 // How much of the volume the log may have, and what goes when that is less than it has (design
 // I10). A pure decision over numbers; Log asks it every few seconds and when a write met ENOSPC.
 //
-// The oldest sealed segments go first; never one that is written, or whose successor is not yet
+// The oldest complete segments go first; never one that is written, or whose successor is not yet
 // durable. By bytes at once; by age only as far as the monotonic clock agrees, and at most one
 // segment a minute, so that a step of the wall clock cannot empty the window.
 //
@@ -35,7 +35,7 @@ SpaceLimits space_limits(const SpaceOptions& options, std::uint64_t free_bytes,
 struct SpaceSegment {
     std::uint64_t disk_bytes = 0;
     WallMillis newest{};        // last event, or when it was made
-    bool is_removable = false;  // sealed, and its successor is durable
+    bool is_removable = false;  // durable, and its successor is
 };
 
 // What the clocks said at the last decision by age.

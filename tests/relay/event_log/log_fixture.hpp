@@ -115,7 +115,7 @@ inline std::vector<std::uint64_t> seqs_of(Bytes stream) {
     std::vector<std::uint64_t> seqs;
     while (!stream.empty()) {
         std::size_t header = stream[1] < 126 ? 2 : stream[1] == 126 ? 4 : 10;
-        std::size_t length = stream[1] < 126 ? stream[1] : stream[2] * 256u + stream[3];
+        std::size_t length = stream[1] < 126 ? stream[1] : std::size_t{stream[2]} * 256 + stream[3];
         auto frame = parse_ws_frame(stream.first(header + length));
         RINGLAY_ASSERT(frame.has_value());
         seqs.push_back(proto::peek(frame->message).value().seq);

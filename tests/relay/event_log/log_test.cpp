@@ -13,7 +13,8 @@ namespace {
 // One machine of one worker; its process runs `body` to its end.
 class OneLog {
   public:
-    explicit OneLog(std::uint64_t seed = 1) : world(options_of(seed)), machine(world.machine("m")) {}
+    explicit OneLog(std::uint64_t seed = 1)
+        : world(options_of(seed)), machine(world.machine("m")) {}
 
     static env::WorldOptions options_of(std::uint64_t seed) {
         env::WorldOptions options;
