@@ -8,8 +8,8 @@
 namespace ringlay::proto {
 namespace {
 
-// In canonical order: did text | rev text | sig bytes | data link | prev link or null | version int.
-// A map of up to 23 entries has a head of one byte, the count in its low bits.
+// In canonical order: did text | rev text | sig bytes | data link | prev link or null | version
+// int. A map of up to 23 entries has a head of one byte, the count in its low bits.
 constexpr std::uint8_t map_head = 0xa0;
 constexpr std::uint32_t max_keys = 23;
 constexpr std::uint64_t version = 3;

@@ -68,8 +68,8 @@ class Mst {
     std::vector<MstBlock> blocks() const;
 
     // What a commit that led here from `before` by changing `keys` carries of the tree (the
-    // covering proof of protocol 4.3): all nodes that are not in `before`, and for each key those on
-    // the ways to it, or to where it would be, and to the keys left and right of it. Each node
+    // covering proof of protocol 4.3): all nodes that are not in `before`, and for each key those
+    // on the ways to it, or to where it would be, and to the keys left and right of it. Each node
     // once, before those below it.
     std::vector<MstBlock> proof_blocks(const Mst& before,
                                        std::span<const std::string_view> keys) const;

@@ -71,7 +71,8 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Signals are taken by the main thread alone, with sigwait: no handler, nothing to be careful about.
+// Signals are taken by the main thread alone, with sigwait: no handler, nothing to be careful
+// about.
 sigset_t handled_signals() {
     sigset_t set;
     sigemptyset(&set);

@@ -122,9 +122,9 @@ class Log {
     // Every host that the log has named, with the cursor to go on from. Asks the log worker.
     std::vector<Host> hosts();
 
-    // From the log worker; one append at a time, made by the Sequencer. Sets seq of each entry, returns once the batch is
-    // published. Entries of one batch: at most max_batch_entries, and max_batch_bytes of messages
-    // or one entry. Errors: closed (failed, or stalled
+    // From the log worker; one append at a time, made by the Sequencer. Sets seq of each entry,
+    // returns once the batch is published. Entries of one batch: at most max_batch_entries, and
+    // max_batch_bytes of messages or one entry. Errors: closed (failed, or stalled
     // and given up: nothing of the batch is in the log).
     Result<void> append(std::span<Entry* const> batch);
     const HostTable& host_table() const;

@@ -1,6 +1,6 @@
-// Stacks for the fibers of one worker: mapped in slabs, each stack with a guard page below it, never
-// huge pages (a stack of 64 KiB that touches 8 KiB costs 8 KiB). Freed stacks are used again, the
-// last one first, because its pages are warm.
+// Stacks for the fibers of one worker: mapped in slabs, each stack with a guard page below it,
+// never huge pages (a stack of 64 KiB that touches 8 KiB costs 8 KiB). Freed stacks are used again,
+// the last one first, because its pages are warm.
 //
 // Thread   the worker's; owner_of_guard() also from its signal handler.
 // Bound    grows to the highest number of fibers at a time, and stays.

@@ -9,8 +9,8 @@
 
 namespace ringlay::firehose {
 
-// A decimal number from 0 to 2^63 - 1; what is above 2^53 is valid and in the future. An empty value
-// counts as absent: browsers and shells send `cursor=` when they have none.
+// A decimal number from 0 to 2^63 - 1; what is above 2^53 is valid and in the future. An empty
+// value counts as absent: browsers and shells send `cursor=` when they have none.
 inline Result<std::optional<std::uint64_t>> parse_cursor(std::optional<std::string_view> text) {
     if (!text || text->empty()) return std::nullopt;
     if (text->size() > 19)

@@ -1,5 +1,5 @@
-// Which worker serves the next consumer. Consumers are packed: a publish wakes every worker that has
-// one waiting, so few full workers cost less than many with one each. Pure.
+// Which worker serves the next consumer. Consumers are packed: a publish wakes every worker that
+// has one waiting, so few full workers cost less than many with one each. Pure.
 #pragma once
 
 #include <algorithm>

@@ -31,7 +31,8 @@ class HostWindow {
     // The bell outlives the window.
     HostWindow(event_log::Sequencer& sequencer, event_log::Bell& bell, HostMetrics& metrics,
                WindowLimits limits);
-    // By then everything pushed is in the log, or the sequencer has stopped: it holds pointers here.
+    // By then everything pushed is in the log, or the sequencer has stopped: it holds pointers
+    // here.
     ~HostWindow();
     HostWindow(const HostWindow&) = delete;
     HostWindow& operator=(const HostWindow&) = delete;

@@ -15,8 +15,8 @@
 
 namespace ringlay::net {
 
-// Why a server could not be used. Unlike Error it holds a sentence for an operator, with the address
-// or the status in it: this happens some times a second at most.
+// Why a server could not be used. Unlike Error it holds a sentence for an operator, with the
+// address or the status in it: this happens some times a second at most.
 struct Failure {
     Error error;
     std::string reason;

@@ -3,7 +3,8 @@
 // Header names compare without regard to case. What is written can never be split by a line break
 // in a name or a value: control bytes leave as spaces.
 //
-// Owner    whoever holds the value. No thread, no bound of its own: the parser bounds what comes in.
+// Owner    whoever holds the value. No thread, no bound of its own: the parser bounds what comes
+//          in.
 // Source   RFC 9110, RFC 9112.
 #pragma once
 

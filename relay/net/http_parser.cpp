@@ -107,8 +107,8 @@ class HeaderScanner {
     std::size_t first_line_bytes_ = 0;
 };
 
-// Beast parses a header that lies in one piece and calls back; the rules on top are in the callbacks.
-// Bodies are not its business (http_body.hpp).
+// Beast parses a header that lies in one piece and calls back; the rules on top are in the
+// callbacks. Bodies are not its business (http_body.hpp).
 template <bool is_request>
 class Grammar final : public http::basic_parser<is_request> {
   public:

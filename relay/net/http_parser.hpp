@@ -1,13 +1,15 @@
 // Reads HTTP/1.x messages from bytes that come in any pieces. What is accepted never depends on how
 // the bytes were cut.
 //
-// The grammar is Boost.Beast's; the rules on top are ours, and each of them closes a door to request
-// smuggling or to unbounded memory: a Transfer-Encoding that is not exactly `chunked`, a repeated or
-// listed Content-Length, both together, either in the wrong place, folded lines, bare line feeds,
-// other than one Host, and every size. There is no recovery: after an error the connection is over.
+// The grammar is Boost.Beast's; the rules on top are ours, and each of them closes a door to
+// request smuggling or to unbounded memory: a Transfer-Encoding that is not exactly `chunked`, a
+// repeated or listed Content-Length, both together, either in the wrong place, folded lines, bare
+// line feeds, other than one Host, and every size. There is no recovery: after an error the
+// connection is over.
 //
 // Owner    one connection: the parser is reused for one message after the other.
-// Bound    HttpLimits: header bytes, fields, target, body; chunk lines and trailers by http_body.hpp.
+// Bound    HttpLimits: header bytes, fields, target, body; chunk lines and trailers by
+//          http_body.hpp.
 // Errors   malformed, too_large, unsupported; refusal_status() is the answer for the peer.
 // Source   RFC 9112.
 #pragma once

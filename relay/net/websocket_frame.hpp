@@ -1,9 +1,10 @@
 // WebSocket framing, pure: headers, masks, control frames, and a decoder that turns received bytes
 // into messages and control events for either end of a connection.
 //
-// No extension and no subprotocol exists here, so every reserved bit is refused. A message that lies
-// unfragmented in the bytes given is handed out where it lies (unmasked in place); only others are
-// put together, in a buffer that grows with what has really come, never with what a header claims.
+// No extension and no subprotocol exists here, so every reserved bit is refused. A message that
+// lies unfragmented in the bytes given is handed out where it lies (unmasked in place); only others
+// are put together, in a buffer that grows with what has really come, never with what a header
+// claims.
 //
 // Owner    one connection's reader.
 // Bound    max_message_bytes, twice that for a moment while the buffer grows. A buffer above 16 KiB
@@ -57,8 +58,8 @@ bool is_utf8(Bytes bytes);
 
 using MaskKey = std::array<std::uint8_t, 4>;
 
-// XORs the key onto the bytes; `phase` is the position of the first byte in its frame. The same call
-// masks and unmasks.
+// XORs the key onto the bytes; `phase` is the position of the first byte in its frame. The same
+// call masks and unmasks.
 void apply_mask(std::span<std::uint8_t> bytes, const MaskKey& key, std::uint64_t phase = 0);
 
 struct FrameHeader {

@@ -70,7 +70,8 @@ Outcome through_wslay(Bytes stream, bool as_server) {
     REQUIRE(made == 0);
     wslay_event_config_set_max_recv_msg_length(context, max_message_bytes);
     bool is_out_of_form = false;  // what the frame layer refuses comes back like this
-    // One call more than there is input: it may stop behind a message with frames in its own buffer.
+    // One call more than there is input: it may stop behind a message with frames in its own
+    // buffer.
     for (bool is_last = false; wslay_event_get_read_enabled(context) != 0 && !is_out_of_form;) {
         is_out_of_form = wslay_event_recv(context) == WSLAY_ERR_CALLBACK_FAILURE;
         if (is_last) break;

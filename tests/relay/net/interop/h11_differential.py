@@ -82,7 +82,8 @@ def body_of(rng, fields):
         fields.append(b"Content-Length: %d" % len(data))
     out = b"".join(chunk(rng, rng.choice([b"x", b"abc", b"0123456789abcdef"]))
                    for _ in range(rng.randrange(3)))
-    trailer = rng.choice([b"", b"", b"", b"A: b\r\n", b"A\r\n", b"A: b\n", b" A: b\r\n", b"A : b\r\n"])
+    trailer = rng.choice([b"", b"", b"", b"A: b\r\n", b"A\r\n", b"A: b\n", b" A: b\r\n",
+                          b"A : b\r\n"])
     return out + rng.choice([b"0", b"0", b"0", b"00", b"0;a"]) + b"\r\n" + trailer + b"\r\n"
 
 

@@ -1,6 +1,7 @@
 // The other end for the scripts beside this file: our parser, server and client as a program.
 //
-//   net_tool parse          cases on stdin, each u32 little-endian length and bytes; a line for each
+//   net_tool parse          cases on stdin, each u32 little-endian length and bytes; a line
+//                           for each
 //   net_tool serve          prints its port, serves one stream to one client, then ends
 //   net_tool receive URL    connects, prints a line for each message, and how it ended
 #include <cstdio>
