@@ -288,6 +288,52 @@ TEST_CASE("a sync promises nothing for what is written while it is under way") {
     CHECK(counts["kept"] > 20);
 }
 
+TEST_CASE("a sync of a directory promises nothing for names that come while it is under way") {
+    auto counts = outcomes(
+        CrashMode::power_loss,
+        [](Directory& directory) {
+            REQUIRE(directory.open("before", OpenMode::create).has_value());
+            auto syncing = fiber::spawn("sync", [&] { REQUIRE(directory.sync().has_value()); });
+            fiber::yield();
+            REQUIRE(directory.open("meanwhile", OpenMode::create).has_value());
+            syncing.join();
+        },
+        [](OneMachine& one) {
+            REQUIRE(one.content("before").has_value());
+            return one.content("meanwhile") ? "kept" : "gone";
+        });
+    CHECK(counts["kept"] > 20);
+    CHECK(counts["gone"] > 20);
+}
+
+TEST_CASE("a write is torn where the sectors of the file end, nowhere else") {
+    auto counts = outcomes(
+        CrashMode::power_loss,
+        [](Directory& directory) {
+            File file = directory.open("f", OpenMode::create).value();
+            append(file, 0, filled(4 * sector, 1));
+            REQUIRE(file.sync().has_value());
+            REQUIRE(directory.sync().has_value());
+            append(file, 100, filled(2 * sector, 2));
+        },
+        [](OneMachine& one) {
+            Buffer bytes = one.content("f").value();
+            REQUIRE(bytes.size() == 4 * sector);
+            Buffer expected = filled(4 * sector, 1);
+            std::string outcome;
+            for (auto [begin, end] : {std::pair<std::size_t, std::size_t>(100, sector),
+                                      {sector, 2 * sector},
+                                      {2 * sector, 2 * sector + 100}}) {
+                std::fill(expected.begin() + static_cast<long>(begin),
+                          expected.begin() + static_cast<long>(end), bytes[begin]);
+                outcome += static_cast<char>('0' + bytes[begin]);
+            }
+            REQUIRE(bytes == expected);
+            return outcome;
+        });
+    CHECK(counts.size() == 8);
+}
+
 TEST_CASE("of a write that a crash finds under way nothing, a part or all is in the file") {
     for (CrashMode mode : {CrashMode::kill, CrashMode::power_loss}) {
         std::set<std::size_t> sizes;
@@ -324,8 +370,10 @@ TEST_CASE("a crashed process sees its own disk until it ends, the next one never
     bool has_crashed = false, has_ended = false;
     std::string seen;
     one.start([&](Directory& directory) {
-        auto lock = directory.lock("lock");
+        REQUIRE(directory.lock("lock").has_value());
+        auto lock = directory.lock("lock");  // the first one has gone
         REQUIRE(lock.has_value());
+        CHECK(directory.lock("lock").error().code == Errc::busy);
         File file = directory.open("f", OpenMode::create).value();
         append(file, 0, filled(10, 1));
         CHECK(file.sync().has_value());
@@ -343,12 +391,14 @@ TEST_CASE("a crashed process sees its own disk until it ends, the next one never
     });
     REQUIRE_FALSE(one.world.run_until_true([&] { return has_crashed; }).has_value());
     one.machine.crash(CrashMode::kill);
+    one.machine.disk().fail(Op::Kind::sync, 1, EIO);  // for the living
     // At the same time as the old one ends; the lock has ended with its process.
     one.start([&](Directory& directory) {
         CHECK(directory.lock("lock").has_value());
         CHECK(fiber::sleep_for(1min).has_value());
         CHECK(has_ended);
         CHECK(directory.open("g", OpenMode::read).error().code == Errc::not_found);
+        CHECK(directory.open("f", OpenMode::read).value().sync().error().code == Errc::io);
     });
     CHECK(one.machine.generation() == 2);
     REQUIRE_FALSE(one.world.run().has_value());

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <map>
 #include <set>
 
 #include "relay/env/sim/world.hpp"
@@ -358,6 +359,60 @@ TEST_CASE("a process that is killed closes its sockets; one without power just f
         CHECK_FALSE(two.b.is_down());
         two.run();
     }
+}
+
+TEST_CASE("what was under way when the power went arrives or does not") {
+    std::map<std::size_t, int> counts;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        WorldOptions options = TwoMachines::options_of(seed);
+        options.net.latency = {100ms, 100ms};
+        options.net.fragment_per_mille = 0;
+        TwoMachines two(options);
+        bool has_sent = false;
+        two.serve([&](Listener& listener) {
+            auto socket = listener.accept();
+            REQUIRE(socket.has_value());
+            const Buffer bytes = numbered(10);
+            REQUIRE(socket->send(bytes, Deadline::never()).has_value());
+            has_sent = true;
+            static_cast<void>(fiber::sleep_for(1h));
+        });
+        two.call([&] {
+            Socket socket = two.connect();
+            Received all = receive_all(socket, Deadline::in(1min));
+            ++counts[all.bytes.size()];
+            CHECK(all.error == Errc::timed_out);
+        });
+        REQUIRE_FALSE(two.world.run_until_true([&] { return has_sent; }).has_value());
+        two.b.crash(CrashMode::power_loss);
+        two.run();
+    }
+    CHECK(counts[0] > 10);
+    CHECK(counts[10] > 10);
+    CHECK(counts[0] + counts[10] >= 95);  // a short send now and then
+}
+
+TEST_CASE("a connection knows nothing of one that ended with bytes unread") {
+    TwoMachines two(11);
+    two.serve([&](Listener& listener) {
+        for (int i = 0; i < 20; ++i) {
+            auto socket = listener.accept();
+            REQUIRE(socket.has_value());
+            REQUIRE(fiber::sleep_for(1s).has_value());
+            if (i % 2 == 0) continue;
+            CHECK(receive_all(*socket).bytes == numbered(50));
+        }
+    });
+    two.call([&] {
+        for (int i = 0; i < 20; ++i) {
+            Socket socket = two.connect();
+            const Buffer bytes = i % 2 == 0 ? Buffer(300, 0xee) : numbered(50);
+            REQUIRE(socket.send(bytes, Deadline::never()).has_value());
+            socket.close();
+            REQUIRE(fiber::sleep_for(2s).has_value());
+        }
+    });
+    two.run();
 }
 
 TEST_CASE("connects that are given up leave nothing behind, whenever that is") {
