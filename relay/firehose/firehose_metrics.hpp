@@ -1,4 +1,5 @@
-// The counters of all consumers together.
+// The counters of all consumers together: registered once, before the workers start.
+// Owner    Relay; consumers hold a reference. Thread   a worker adds to its own cells.
 #pragma once
 
 #include "relay/base/metrics.hpp"

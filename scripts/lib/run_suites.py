@@ -61,7 +61,7 @@ def run(test):
     try:
         done = subprocess.run(
             test["cmd"],
-            cwd=test["workdir"] or None,
+            cwd=test["workdir"],
             env={**os.environ, **test["env"]},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -85,24 +85,30 @@ def report(test, output, status, seconds, counts):
     print(f"{word} {test['name']}: {how} ({seconds:.1f} s)", flush=True)
 
 
+def introspect(build_dir, what):
+    command = ["meson", "introspect", what, build_dir]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def tests_of(build_dir, suites):
-    text = subprocess.run(
-        ["meson", "introspect", "--tests", build_dir], check=True, capture_output=True, text=True
-    ).stdout
-    return [
+    tests = [
         test
-        for test in json.loads(text)
+        for test in introspect(build_dir, "--tests")
         if any(suite.split(":")[-1] in suites for suite in test["suite"])
     ]
+    for test in tests:
+        test["workdir"] = test["workdir"] or build_dir  # commands may be relative to it
+    return tests
 
 
 def print_targets(build_dir, suites):
-    """Whatever a test's command names inside the build directory must be built first."""
-    top = os.path.abspath(build_dir) + os.sep
-    words = {word for test in tests_of(build_dir, suites) for word in test["cmd"]}
-    for word in sorted(words):
-        if word.startswith(top):
-            print(word.removeprefix(top))
+    """Files, relative to the build directory, that must be built before these tests can run."""
+    needed = {target for test in tests_of(build_dir, suites) for target in test["depends"]}
+    top = os.path.abspath(build_dir)
+    for target in introspect(build_dir, "--targets"):
+        if target["id"] in needed:
+            for file in target["filename"]:
+                print(os.path.relpath(file, top))
 
 
 def main():
