@@ -47,7 +47,11 @@ Failure refused(const HttpResponse& response) {
 }  // namespace
 
 Buffer WebSocketMessage::into_buffer() && {
-    if (is_in_receive_buffer()) return Buffer(view_.begin(), view_.end());
+    if (holds_receive_buffer()) {
+        owned_.assign(view_.begin(), view_.end());
+        chunk_ = env::Chunk();
+    }
+    view_ = Bytes();
     return std::move(owned_);
 }
 
@@ -191,8 +195,8 @@ WebSocketMessage WebSocketClient::State::message_of(const WebSocketDecoder::Even
         message.owned_.assign(event.payload.begin(), event.payload.end());
         message.view_ = message.owned_;
     } else {
-        message.chunk_ = chunk;
         message.view_ = event.payload;
+        message.chunk_ = input.empty() ? std::exchange(chunk, env::Chunk()) : chunk;
     }
     return message;
 }
@@ -256,6 +260,14 @@ Result<WebSocketMessage> WebSocketClient::receive(Deadline deadline) {
     return fail(Errc::closed, "websocket: closed");
 }
 
+void WebSocketClient::let_go_of_buffer() {
+    State& state = *state_;
+    if (state.chunk.empty()) return;
+    state.rest.assign(state.input.begin(), state.input.end());
+    state.input = state.rest;
+    state.chunk = env::Chunk();
+}
+
 Result<void> WebSocketClient::send_ping(Bytes payload) {
     if (state_->is_over || state_->has_sent_close) return fail(Errc::closed, "websocket: closed");
     auto queued = state_->queue(encode_control(Opcode::ping, payload, state_->new_mask()));
@@ -289,6 +301,9 @@ Nanos WebSocketClient::last_heard() const {
 }
 std::uint64_t WebSocketClient::received_bytes() const {
     return state_->received_bytes;
+}
+bool WebSocketClient::holds_receive_buffer() const {
+    return !state_->chunk.empty();
 }
 const Address& WebSocketClient::peer() const {
     return state_->socket.peer();

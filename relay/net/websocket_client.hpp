@@ -36,7 +36,7 @@ class WebSocketMessage {
 
     bool is_text() const { return is_text_; }
     Bytes bytes() const { return view_; }
-    bool is_in_receive_buffer() const { return !chunk_.empty(); }
+    bool holds_receive_buffer() const { return !chunk_.empty(); }
     Buffer into_buffer() &&;  // copies only out of a receive buffer
 
   private:
@@ -62,6 +62,11 @@ class WebSocketClient {
 
     Result<WebSocketMessage> receive(Deadline deadline);
 
+    // Between two messages the connection may hold one of the worker's few receive buffers. Before a
+    // wait that is not for the peer (for room, for a rate) it is given back by this; what lies in it
+    // is copied. Messages that were handed out have into_buffer().
+    void let_go_of_buffer();
+
     // busy: the peer takes nothing at present.
     Result<void> send_ping(Bytes payload = {});
 
@@ -76,6 +81,7 @@ class WebSocketClient {
     const HttpResponse& handshake() const;
     // What the peer said when it closed.
     const CloseInfo& close_info() const;
+    bool holds_receive_buffer() const;
 
   private:
     struct State;

@@ -34,6 +34,12 @@ Result<WebSocketInbound::Event> WebSocketInbound::next(Deadline deadline) {
             return std::unexpected(event.error());
         }
         if (*event) {
+            // The caller may take its time, and the worker has few receive buffers.
+            if (!chunk_.empty()) {
+                rest_.assign(input_.begin(), input_.end());
+                input_ = rest_;
+                chunk_ = env::Chunk();
+            }
             Event::Kind kind = (*event)->kind == Kind::ping   ? Event::Kind::ping
                                : (*event)->kind == Kind::pong ? Event::Kind::pong
                                                               : Event::Kind::close;

@@ -113,6 +113,30 @@ TEST_ON_BOTH_KERNELS("messages may be held while others come") {
     CHECK(text_of(copied) == std::string(100, 'd'));
 }
 
+TEST_ON_BOTH_KERNELS("no receive buffer is held once it is let go of, and nothing is lost by it") {
+    const int count = 200;
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer) {
+        Buffer all;
+        for (int i = 0; i < count; ++i) {
+            EncodedHeader header = encode_header({true, Opcode::binary, {}, 100});
+            all.insert(all.end(), header.bytes().begin(), header.bytes().end());
+            all.resize(all.size() + 100, static_cast<std::uint8_t>(i));
+        }
+        static_cast<void>(socket.send(all, soon()));
+        read_all(socket);
+    });
+    auto client = connect(world.env(), server.url());
+    REQUIRE(client.has_value());
+    for (int i = 0; i < count; ++i) {
+        auto message = client->receive(soon());
+        REQUIRE(message.has_value());
+        if (i % 3 == 0) client->let_go_of_buffer();
+        Buffer wanted(100, static_cast<std::uint8_t>(i));
+        REQUIRE(std::move(*message).into_buffer() == wanted);
+        if (i % 3 == 0) REQUIRE_FALSE(client->holds_receive_buffer());
+    }
+}
+
 TEST_ON_BOTH_KERNELS("a ping is answered while we wait for messages, and ours is heard") {
     std::vector<std::string> heard;
     SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
