@@ -1,0 +1,208 @@
+// The whole relay in a simulated world, between hosts that hang up and consumers that come back:
+// what is sent is what was emitted, across kills and losses of power at any moment.
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <set>
+
+#include "relay/relay.hpp"
+#include "tests/sim/crash_harness.hpp"
+#include "tests/sim/line_peers.hpp"
+
+using namespace ringlay;
+using namespace ringlay::support;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint16_t firehose_port = 3000;
+
+// One life of the relay's process.
+struct Life {
+    env::Env env;
+    base::Logger logger{base::LogLevel::error, base::LogFormat::text, 64};
+    std::unique_ptr<Relay> relay;
+    std::optional<std::string> failure;
+};
+
+struct Line {
+    Line(env::WorldOptions options, std::uint32_t worker_count)
+        : workers(worker_count), world(std::move(options)) {}
+
+    const std::uint32_t workers;
+    std::vector<std::unique_ptr<SimHost>> hosts;
+    std::vector<std::unique_ptr<SimConsumer>> consumers;
+    std::vector<std::unique_ptr<Life>> lives;
+    env::World world;  // last: it sees the fibers of all these end
+
+    Address relay_address() { return world.machine("relay").address(firehose_port); }
+
+    void start_relay() {
+        env::Machine& machine = world.machine("relay");
+        Life& life = *lives.emplace_back(std::make_unique<Life>());
+        RelayOptions options;
+        options.version = "sim";
+        options.user_agent = "ringlay/sim (atproto-relay)";
+        options.log.reservation_block = 1000;
+        options.log.space.reserve_bytes = 1;
+        base::Config& config = options.config;
+        config.data_dir = "/data";
+        config.bind = config.http_bind = machine.address(0).ip_text();
+        config.port = firehose_port;
+        config.http_port = firehose_port + 1;
+        config.workers = workers;
+        config.retention_hours = 72;
+        config.retention_bytes = 1ull << 30;
+        config.segment_bytes = 64 * 1024;
+        config.tail_bytes = 16 << 20;
+        config.sync_interval_ms = 20;
+        config.consumer_stall_seconds = 600;
+        config.max_consumers = config.max_consumers_per_address = 100;
+        for (auto& host : hosts) {
+            config.hosts.push_back({host->address().ip_text(), host->address().port});
+        }
+        life.relay = std::make_unique<Relay>(machine, life.env, life.logger, std::move(options));
+        machine.start_worker({.name = "main", .index = 0},
+                             [&life] { life.failure = life.relay->run(); });
+    }
+
+    std::size_t emitted() const {
+        std::size_t total = 0;
+        for (const auto& host : hosts) total += host->has_emitted_all() ? host->events().size() : 0;
+        return total;
+    }
+
+    // Distinct events that a consumer has seen.
+    static std::size_t distinct(const SimConsumer& consumer) {
+        std::set<std::string_view> events;
+        for (const auto& seen : consumer.seen()) events.insert(seen.event);
+        return events.size();
+    }
+
+    std::optional<std::string> run_until_seen(std::size_t expected) {
+        return world.run_until_true([&] {
+            for (const auto& consumer : consumers) {
+                if (consumer->seen().size() < expected || distinct(*consumer) < expected) {
+                    return false;
+                }
+            }
+            return true;
+        });
+    }
+};
+
+// Each host's events, in its own order, among what the consumer saw; `may_repeat`: after a loss of
+// power the relay numbers again what it could not keep, and the consumer sees that twice.
+void check_order(const Line& line, const SimConsumer& consumer, bool may_repeat) {
+    CHECK(consumer.complaint().empty());
+    std::map<std::string_view, std::size_t> first_seen;
+    for (std::size_t i = 0; i < consumer.seen().size(); ++i) {
+        bool is_new = first_seen.emplace(consumer.seen()[i].event, i).second;
+        if (!may_repeat) REQUIRE(is_new);
+    }
+    std::size_t total = 0;
+    for (const auto& host : line.hosts) {
+        std::size_t after = 0;
+        for (const Buffer& event : host->events()) {
+            std::string text = without_seq(event);
+            auto at = first_seen.find(text);
+            REQUIRE(at != first_seen.end());
+            REQUIRE(at->second + 1 > after);
+            after = at->second + 1;
+        }
+        total += host->events().size();
+    }
+    CHECK(first_seen.size() == total);
+}
+
+}  // namespace
+
+TEST_CASE("the line passes every event of every host once, in order, with any number of workers") {
+    const SeedRange seeds = sim_seeds(40);
+    for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
+        CAPTURE(seed);
+        env::WorldOptions options;
+        options.seed = seed;
+        Line line(options, 1 + static_cast<std::uint32_t>(seed % 5));
+        for (std::uint64_t i = 0; i <= seed % 3; ++i) {
+            line.hosts.push_back(std::make_unique<SimHost>(line.world, "host" + std::to_string(i),
+                                                           60, seed % 2 == 0 ? 5 : 0));
+        }
+        line.start_relay();
+        for (int i = 0; i < 2; ++i) {
+            line.consumers.push_back(std::make_unique<SimConsumer>(
+                line.world, "consumer" + std::to_string(i), line.relay_address(), 0));
+        }
+        auto stuck = line.run_until_seen(60 * line.hosts.size());
+        INFO(stuck.value_or(""));
+        REQUIRE_FALSE(stuck.has_value());
+        for (const auto& consumer : line.consumers) check_order(line, *consumer, false);
+        line.lives.back()->relay->request_stop();
+        stuck = line.world.run_until_true([&] { return line.world.machine("relay").has_ended(); });
+        INFO(stuck.value_or(""));
+        REQUIRE_FALSE(stuck.has_value());
+        CHECK_FALSE(line.lives.back()->failure.has_value());
+    }
+}
+
+TEST_CASE("kills and losses of power at any moment lose nothing and turn no seq round") {
+    const SeedRange seeds = sim_seeds(60);
+    for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
+        CAPTURE(seed);
+        const bool loses_power = seed % 3 == 0;
+        env::WorldOptions options;
+        options.seed = seed;
+        Line line(options, 1 + static_cast<std::uint32_t>(seed % 3));
+        line.hosts.push_back(std::make_unique<SimHost>(line.world, "host0", 150, 2));
+        line.hosts.push_back(std::make_unique<SimHost>(line.world, "host1", 100, 0));
+        line.start_relay();
+        line.consumers.push_back(
+            std::make_unique<SimConsumer>(line.world, "consumer", line.relay_address(), 0));
+        for (int crash = 0; crash < 4; ++crash) {
+            line.world.run_for(1ms * (1 + line.world.prng().below(120)));
+            line.world.machine("relay").crash(loses_power ? env::CrashMode::power_loss
+                                                          : env::CrashMode::kill);
+            line.world.run_for(1ms * line.world.prng().below(20));
+            line.start_relay();
+        }
+        auto stuck = line.run_until_seen(250);
+        INFO(stuck.value_or(""));
+        REQUIRE_FALSE(stuck.has_value());
+        CHECK_FALSE(line.lives.back()->failure.has_value());
+        check_order(line, *line.consumers[0], loses_power);
+
+        // A consumer that comes late gets the same bytes under the same seqs.
+        const SimConsumer& first = *line.consumers[0];
+        const SimConsumer& late = *line.consumers.emplace_back(
+            std::make_unique<SimConsumer>(line.world, "late", line.relay_address(), 0));
+        stuck = line.world.run_until_true([&] {
+            return !late.seen().empty() && late.seen().back().seq >= first.seen().back().seq;
+        });
+        INFO(stuck.value_or(""));
+        REQUIRE_FALSE(stuck.has_value());
+        std::map<std::uint64_t, std::string_view> by_seq;
+        for (const auto& seen : first.seen()) by_seq.emplace(seen.seq, seen.event);
+        for (const auto& seen : late.seen()) {
+            auto before = by_seq.find(seen.seq);
+            if (before != by_seq.end()) REQUIRE(before->second == seen.event);
+        }
+        REQUIRE(Line::distinct(late) == 250);
+    }
+}
+
+TEST_CASE("the same seed gives the same run of the whole relay") {
+    for (std::uint32_t workers : {1u, 2u, 5u}) {
+        auto trace = [&] {
+            env::WorldOptions options;
+            options.seed = 77;
+            Line line(options, workers);
+            line.hosts.push_back(std::make_unique<SimHost>(line.world, "host", 80, 3));
+            line.start_relay();
+            line.consumers.push_back(
+                std::make_unique<SimConsumer>(line.world, "consumer", line.relay_address(), 0));
+            REQUIRE_FALSE(line.run_until_seen(80).has_value());
+            return line.world.trace_hash();
+        };
+        CHECK(trace() == trace());
+    }
+}
