@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 
 #include "proto/base/assert.hpp"
@@ -31,6 +32,11 @@ class ScratchDirectory {
   private:
     std::string path_;
 };
+
+std::ptrdiff_t open_handles() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                         std::filesystem::directory_iterator());
+}
 
 fiber::WorkerOptions named(std::size_t index) {
     fiber::WorkerOptions options;
@@ -98,12 +104,16 @@ void on_rings(const env::UringRuntimeOptions& options,
     REQUIRE(env::UringKernel::probe() == "");
     for (std::size_t workers : worker_counts) {
         INFO("on rings, workers: " << workers);
-        ScratchDirectory scratch;
-        env::UringRuntime runtime(options);
-        TestWorld world(runtime, false, scratch.path());
-        Crew crew(world, workers, body);
-        runtime.join();
-        crew.rethrow();
+        const std::ptrdiff_t handles = open_handles();
+        {
+            ScratchDirectory scratch;
+            env::UringRuntime runtime(options);
+            TestWorld world(runtime, false, scratch.path());
+            Crew crew(world, workers, body);
+            runtime.join();
+            crew.rethrow();
+        }
+        CHECK(open_handles() == handles);  // whatever the body did, nothing is left open
     }
 }
 
