@@ -25,8 +25,8 @@ void Log::Core::keep_space() {
     if (decision.removes_by_age) space_state.last_removed_by_age = env.clock.now();
     counters.free_bytes.store(*free_bytes, std::memory_order_relaxed);
     counters.budget_bytes.store(decision.budget_bytes, std::memory_order_relaxed);
-    is_below_reserve = decision.is_below_reserve;
-    if (!is_below_reserve) room_made.wake_all();
+    const bool was_below = std::exchange(is_below_reserve, decision.is_below_reserve);
+    if (was_below && !is_below_reserve) room_made.wake_all();
 }
 
 SpaceDecision Log::Core::decide(std::uint64_t free_bytes) const {
