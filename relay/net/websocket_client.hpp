@@ -62,9 +62,9 @@ class WebSocketClient {
 
     Result<WebSocketMessage> receive(Deadline deadline);
 
-    // Between two messages the connection may hold one of the worker's few receive buffers. Before a
-    // wait that is not for the peer (for room, for a rate) it is given back by this; what lies in it
-    // is copied. Messages that were handed out have into_buffer().
+    // Between two messages the connection may hold one of the worker's few receive buffers. Before
+    // a wait that is not for the peer (for room, for a rate) it is given back by this; what lies in
+    // it is copied. Messages that were handed out have into_buffer().
     void let_go_of_buffer();
 
     // busy: the peer takes nothing at present.

@@ -1,5 +1,5 @@
-// Frames: the same events however they are cut, no memory that has not been earned, and nothing that
-// was refused comes through. The first byte of the input chooses role, mode and cuts.
+// Frames: the same events however they are cut, no memory that has not been earned, and nothing
+// that was refused comes through. The first byte of the input chooses role, mode and cuts.
 #include "relay/net/websocket_frame.hpp"
 
 #include <string>
