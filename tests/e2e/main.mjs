@@ -50,12 +50,15 @@ class Trial {
         return relay.ready();
     }
 
-    // A started relay, and a reader that has followed it live since before its first event.
+    // A started relay that has caught up with its hosts, a reader that has seen every event of it,
+    // and the recording `sent` of what the hosts send to a newcomer such as it.
     async startFollowedRelay(options) {
+        const sent = await this.fleet.record();
+        this.readers.push(sent);
         const relay = await this.startRelay(options);
         const reader = await this.reader(relay.url, { cursor: 0, name: 'follower' }).opened();
-        await this.fleet.joined(reader);
-        return { relay, reader };
+        await sent.settle([reader]);
+        return { relay, reader, sent };
     }
 
     reader(url, options) {

@@ -49,9 +49,9 @@ function expectOps(seen, frames) {
 }
 
 export async function run(t) {
-    const { relay, reader } = await t.startFollowedRelay();
+    const { relay, reader, sent } = await t.startFollowedRelay();
     await Promise.all(t.fleet.hosts.map((host) => mixedLoad(host, { accounts: 6, writes: 6 })));
-    await t.fleet.settle([reader]);
+    await sent.settle([reader]);
     const frames = reader.frames;
 
     const ids = resolver(t.fleet.plc);

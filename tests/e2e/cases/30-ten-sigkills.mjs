@@ -19,7 +19,7 @@ function pauses(random) {
 
 export async function run(t) {
     const settings = { RELAY_SEGMENT_BYTES: '1MiB' };
-    const { relay, reader } = await t.startFollowedRelay({ settings });
+    const { relay, reader, sent } = await t.startFollowedRelay({ settings });
     reader.close();
     const first = t.reader(relay.url, { cursor: 0, reconnect: true, name: 'consumer 1' });
     const second = t.reader(`ws://127.0.0.1:${relay.httpPort}`, {
@@ -41,7 +41,7 @@ export async function run(t) {
     }
     await relay.ready();
     const commits = await load.stop();
-    await t.fleet.settle([first, second], 45);
+    await sent.settle([first, second], 45);
 
     const sums = {};
     let difference = null;
@@ -56,7 +56,7 @@ export async function run(t) {
             () =>
                 `${r.name}: ${r.others[0].payload.error ?? r.others[0].payload.name} on a reconnect`,
         );
-        difference ??= t.fleet.compare(r.frames, r.name, sums);
+        difference ??= sent.compare(r.frames, r.name, sums);
     }
     t.note(
         `${commits} commits, ${first.frames.length} events, ${first.connects} connections of consumer 1; ` +

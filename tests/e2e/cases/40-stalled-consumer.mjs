@@ -57,7 +57,7 @@ async function startUnderLoad(t) {
         await reader.waitFor(1);
         return { relay, reader, load: () => ({ stop: async () => {} }) };
     }
-    const { relay, reader } = await t.startFollowedRelay({ settings });
+    const { relay, reader, sent } = await t.startFollowedRelay({ settings });
     const accounts = (
         await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 4, 'stall')))
     ).flat();
@@ -144,7 +144,7 @@ export async function run(t) {
         'the stalled consumer read something: this proves nothing',
     );
     await running.stop();
-    if (!loadHosts) await t.fleet.settle([reader]);
+    if (!loadHosts) await sent.settle([reader]);
 
     const goal = reader.frames.at(-1).seq;
     stalled.resume();
@@ -163,7 +163,7 @@ export async function run(t) {
             'the stalled consumer and one that kept reading',
         ),
     );
-    if (!loadHosts) expectSame(t.fleet.compare(reader.frames, reader.name));
+    if (!loadHosts) expectSame(sent.compare(reader.frames, reader.name));
     expectFlat(
         t,
         seen,

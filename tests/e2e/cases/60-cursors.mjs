@@ -120,7 +120,7 @@ async function anyOriginMayConnect(t, relay) {
     }
 }
 
-async function withoutCursorOnlyLive(t, relay, reader) {
+async function withoutCursorOnlyLive(t, { relay, reader, sent }) {
     const live = await t.reader(relay.url, { name: 'no cursor' }).opened();
     await sleep(700);
     check(
@@ -129,7 +129,7 @@ async function withoutCursorOnlyLive(t, relay, reader) {
     );
     const from = reader.frames.length;
     for (const host of t.fleet.hosts) await host.writer.createNote();
-    await t.fleet.settle([reader, live]);
+    await sent.settle([reader, live]);
     expectSame(compareBytes(reader.frames.slice(from), live.frames, 'no cursor'));
     live.close();
 }
@@ -137,7 +137,7 @@ async function withoutCursorOnlyLive(t, relay, reader) {
 // Small files and little room: the beginning of the window moves, and a cursor falls out of it.
 async function windowMoves(t) {
     const settings = { RELAY_SEGMENT_BYTES: '1MiB', RELAY_RETENTION_BYTES: '4MiB' };
-    const { relay, reader } = await t.startFollowedRelay({ settings });
+    const { relay, reader, sent } = await t.startFollowedRelay({ settings });
     const accounts = (
         await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 2, 'window')))
     ).flat();
@@ -149,7 +149,7 @@ async function windowMoves(t) {
     await reader.until(() => bytes > 8 * 2 ** 20, 30);
     await load.stop();
     check(bytes > 8 * 2 ** 20, 'too little load to fill the window');
-    await t.fleet.settle([reader]);
+    await sent.settle([reader]);
     // Space is looked after now and then, not with every event.
     const first = reader.frames[0].seq;
     let oldest;
@@ -177,14 +177,14 @@ async function windowMoves(t) {
 }
 
 export async function run(t) {
-    const { relay, reader } = await t.startFollowedRelay();
+    const { relay, reader, sent } = await t.startFollowedRelay();
     const accounts = (
         await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 2, 'cursor')))
     ).flat();
     const load = startLoad(accounts, { concurrency: 2 });
-    await reader.waitFor(120);
+    await reader.waitFor(reader.frames.length + 120, 40);
     await load.stop();
-    await t.fleet.settle([reader]);
+    await sent.settle([reader]);
     const frames = [...reader.frames];
 
     await cursorIsExclusive(t, relay, frames);
@@ -194,7 +194,7 @@ export async function run(t) {
     await anyOriginMayConnect(t, relay);
     await Promise.all([
         futureCursorIsRefused(t, relay, frames),
-        withoutCursorOnlyLive(t, relay, reader),
+        withoutCursorOnlyLive(t, { relay, reader, sent }),
     ]);
     await windowMoves(t);
 }

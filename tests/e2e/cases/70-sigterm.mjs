@@ -7,7 +7,7 @@ export const name = 'sigterm';
 
 export async function run(t) {
     const limit = t.sanitized ? 40 : 10;
-    const { relay, reader } = await t.startFollowedRelay();
+    const { relay, reader, sent } = await t.startFollowedRelay();
     const others = [
         await t.reader(relay.url, { name: 'live consumer' }).opened(),
         await t
@@ -52,7 +52,7 @@ export async function run(t) {
         cursor: reader.frames.at(-1).seq,
         name: 'returned consumer',
     });
-    await t.fleet.settle([back]);
+    await sent.settle([back]);
     back.expectClean();
     check(
         !back.others.length,
@@ -60,7 +60,7 @@ export async function run(t) {
             `the returned consumer got ${back.others[0].payload.name ?? back.others[0].payload.error}`,
     );
     const all = [...reader.frames, ...back.frames];
-    expectSame(t.fleet.compare(all, 'before and after the restart'));
+    expectSame(sent.compare(all, 'before and after the restart'));
     const [last, next] = [all[before - 1].seq, all[before].seq];
     check(next === last + 1, `the seq went from ${last} to ${next} over a clean restart`);
 

@@ -5,9 +5,9 @@ import { Failure, check } from '../lib/util.mjs';
 export const name = 'tail';
 
 export async function run(t) {
-    const { relay, reader } = await t.startFollowedRelay();
+    const { relay, reader, sent } = await t.startFollowedRelay();
     await mixedLoad(t.fleet.hosts[0], { accounts: 5, writes: 3 });
-    await t.fleet.settle([reader]);
+    await sent.settle([reader]);
 
     const skip = 3;
     const count = reader.frames.length - skip;

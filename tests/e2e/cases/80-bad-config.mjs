@@ -34,7 +34,7 @@ export async function run(t) {
     }
     check(!fs.existsSync(dataDir), 'a relay with a bad configuration made its data directory');
 
-    const { relay, reader } = await t.startFollowedRelay();
+    const { relay, reader, sent } = await t.startFollowedRelay();
     const second = await t.command(ports, {
         seconds: 15,
         settings: { ...good, RELAY_DATA_DIR: relay.dataDir },
@@ -50,7 +50,7 @@ export async function run(t) {
         'the second relay does not name the data directory',
         said,
     );
-    await t.fleet.settle([reader]); // the first one goes on
+    await sent.settle([reader]); // the first one goes on
 
     const other = path.join(t.dir, 'taken');
     const taken = await t.command(['--port', String(relay.port), '--http-port', String(httpPort)], {

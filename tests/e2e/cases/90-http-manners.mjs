@@ -158,7 +158,7 @@ async function hostileRequests(port) {
 }
 
 export async function run(t) {
-    const { relay, reader } = await t.startFollowedRelay();
+    const { relay, reader, sent } = await t.startFollowedRelay();
     // The longest wait of all: begun first, awaited last.
     const slow = [slowHeader(relay.httpPort, 60), slowHeader(relay.port, 60)];
     let cutOff = 0;
@@ -179,7 +179,7 @@ export async function run(t) {
         seconds.every((s) => s !== null),
         'a request head that never ends was not cut off in 60 s',
     );
-    await t.fleet.settle([reader]); // after all that, the firehose flows
+    await sent.settle([reader]); // after all that, the firehose flows
     reader.expectClean();
     check((await fetch(`${relay.httpUrl}/_health`)).status === 200, 'GET /_health after all that');
     t.note(

@@ -1,6 +1,5 @@
-// The real network in small: one PLC directory and two PDSes for all cases, each PDS recorded live
-// from its first event on (a PDS forgets the events of an account once it is deleted, so a later
-// read with cursor 0 would not tell what it sent).
+// The real network in small: one PLC directory and two PDSes for all cases; and what these PDSes
+// send to a subscriber that knows nothing of them, which is what a relay on a fresh directory is.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +7,7 @@ import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { Account } from './account.mjs';
-import { compareStreams } from './frames.mjs';
+import { compareStreams, describe } from './frames.mjs';
 import { Reader } from './reader.mjs';
 import { Failure, check, freePorts, until } from './util.mjs';
 
@@ -44,13 +43,9 @@ export class Fleet {
             url,
             index,
             adminPassword: info.adminPassword,
-            recorder: new Reader(url.replace('http', 'ws'), { cursor: 0 }),
             writer: null,
         }));
-        for (const host of fleet.hosts) {
-            await host.recorder.opened();
-            host.writer = await Account.create(host, 'writer');
-        }
+        for (const host of fleet.hosts) host.writer = await Account.create(host, 'writer');
         return fleet;
     }
 
@@ -62,42 +57,44 @@ export class Fleet {
         return this.hosts.map((h) => h.url).join(',');
     }
 
-    hostOf(did) {
-        const host = this.hosts.find((h) => h.recorder.dids.has(did));
-        check(host, `the relay emitted an event of ${did}, which no host ever sent`);
-        return host;
+    // A recording that is to be compared with what a relay emits has to begin before the relay does.
+    async record() {
+        const recording = new Recording(this.hosts);
+        await recording.settle([]); // it has all there was, and is live
+        return recording;
     }
 
-    // Writes to each host until `reader` (of a relay that has just been started, and so began live)
-    // shows an event of each: from there on nothing may be lost.
-    async joined(reader) {
-        for (const host of this.hosts) {
-            const seen = () => reader.frames.some((f) => f.did === host.writer.did);
-            await until(
-                async () => {
-                    if (seen()) return true;
-                    await host.writer.createNote();
-                    await reader.until(seen, 0.25);
-                    return seen();
-                },
-                30,
-                `the relay emitted nothing of ${host.url}`,
-            );
-        }
+    async stop() {
+        if (this.child.exitCode !== null) return;
+        this.child.removeAllListeners('exit');
+        const gone = new Promise((resolve) => this.child.once('exit', resolve));
+        this.child.kill('SIGTERM');
+        await gone;
+    }
+}
+
+// What each host sends to a subscriber that comes now with cursor 0: what it still has, and then all
+// that happens, live. Each recording is a subscriber of its own, because a PDS forgets the events of
+// an account that is deleted: what it sent to an earlier one it may not send any more. What follows
+// from that: a case that stops its relay for a time must not delete accounts meanwhile.
+export class Recording {
+    constructor(hosts) {
+        this.hosts = hosts.map((host) => ({
+            host,
+            sent: new Reader(host.url.replace('http', 'ws'), {
+                cursor: 0,
+                name: `recorder of ${host.url}`,
+            }),
+        }));
     }
 
-    // Writes one last event to each host, and waits until the host's recorder and every one of
-    // `readers` has it: the load is over, and everything before has arrived or is lost.
-    async settle(readers, seconds = 30) {
-        for (const host of this.hosts) {
+    // Writes one last event to each host, and waits until the recorder and every one of `readers`
+    // has it: the load is over, and everything before has arrived or is lost.
+    async settle(readers, seconds = 40) {
+        for (const { host, sent } of this.hosts) {
             const { rev } = await host.writer.createNote();
             const has = (r) => r.frames.findLast((f) => f.did === host.writer.did)?.rev === rev;
-            await until(
-                () => has(host.recorder),
-                20,
-                `${host.url} did not send its own last event`,
-            );
-            for (const reader of readers) {
+            for (const reader of [sent, ...readers]) {
                 await until(
                     () => has(reader),
                     seconds,
@@ -109,18 +106,22 @@ export class Fleet {
         }
     }
 
-    // Everything a relay emitted since it joined against everything the hosts sent since then.
+    // Everything that a relay emitted from its first event on against everything the hosts sent.
     // -> the first difference, or null. `sums` (optional) collects counts over all hosts.
     compare(frames, what, sums = {}) {
+        const emitted = new Map(this.hosts.map(({ host }) => [host, []]));
+        for (const frame of frames) {
+            const from = this.hosts.find(({ sent }) => sent.dids.has(frame.did));
+            check(from, `${what}: an event of ${frame.did}, which no host sent`, [describe(frame)]);
+            emitted.get(from.host).push(frame);
+        }
         let first = null;
-        for (const host of this.hosts) {
-            const emitted = frames.filter((f) => this.hostOf(f.did) === host);
-            check(emitted.length > 0, `${what}: no event of ${host.url}`);
-            const sent = host.recorder.frames;
-            const from = sent.findIndex((f) => f.key === emitted[0].key);
-            check(from >= 0, `${what}: the first event of ${host.url} is not one that it sent`);
-            const difference = compareStreams(sent.slice(from), emitted, `${what}, ${host.url}`);
-            sums.events = (sums.events ?? 0) + emitted.length;
+        for (const { host, sent } of this.hosts) {
+            sent.expectClean();
+            check(!sent.others.length, `${sent.name}: an #info or error frame`);
+            const seen = emitted.get(host);
+            const difference = compareStreams(sent.frames, seen, `${what}, ${host.url}`);
+            sums.events = (sums.events ?? 0) + seen.length;
             for (const k of ['missing', 'foreign', 'repeated'])
                 sums[k] = (sums[k] ?? 0) + (difference?.[k] ?? 0);
             first ??= difference;
@@ -128,12 +129,7 @@ export class Fleet {
         return first;
     }
 
-    async stop() {
-        for (const host of this.hosts ?? []) host.recorder.close();
-        if (this.child.exitCode !== null) return;
-        this.child.removeAllListeners('exit');
-        const gone = new Promise((resolve) => this.child.once('exit', resolve));
-        this.child.kill('SIGTERM');
-        await gone;
+    close() {
+        for (const { sent } of this.hosts) sent.close();
     }
 }
