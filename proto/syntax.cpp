@@ -130,9 +130,12 @@ std::optional<RepoPath> split_repo_path(std::string_view text) {
 }
 
 bool is_at_uri(std::string_view text) {
-    if (text.size() > max_at_uri_bytes || !text.starts_with("at://")) return false;
+    constexpr std::string_view scheme = "at://";
+    static_assert(scheme.size() + max_did_bytes + 1 + max_repo_path_bytes <= max_at_uri_bytes,
+                  "its parts keep it within its bound");
+    if (!text.starts_with(scheme)) return false;
     if (text.ends_with('/')) return false;
-    std::string_view path = text.substr(5);
+    std::string_view path = text.substr(scheme.size());
     std::string_view authority = take_until(path, '/');
     if (!is_did(authority) && !is_handle(authority)) return false;
     return path.empty() || is_nsid(path) || is_repo_path(path);
@@ -142,7 +145,9 @@ bool is_at_uri(std::string_view text) {
 bool is_datetime(std::string_view text) {
     constexpr std::string_view shape = "0000-00-00T00:00:00";
     constexpr std::size_t max_fraction_digits = 20;
-    if (text.size() > max_datetime_bytes || text.size() < shape.size()) return false;
+    static_assert(shape.size() + 1 + max_fraction_digits + 6 <= max_datetime_bytes,
+                  "its parts keep it within its bound");
+    if (text.size() < shape.size()) return false;
     for (std::size_t at = 0; at < shape.size(); ++at) {
         if (shape[at] == '0' ? !is_digit(text[at]) : text[at] != shape[at]) return false;
     }

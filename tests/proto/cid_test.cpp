@@ -132,6 +132,9 @@ TEST_CASE("a text that is not the one text of a CID is refused") {
         CAPTURE(text);
         CHECK_FALSE(Cid::from_text(text).has_value());
     }
+    // Before anything is decoded.
+    CHECK(Cid::from_text("b" + std::string(160, '!')).error().what == "base32: not a digit");
+    CHECK(Cid::from_text("b" + std::string(161, '!')).error().what == "cid: too long");
 }
 
 TEST_CASE("CIDs compare by their bytes and spread in a hash table") {
