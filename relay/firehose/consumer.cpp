@@ -189,7 +189,7 @@ void Consumer::farewell(End end) {
             break;
         case End::violation:
             metrics.violations.add_shared();
-            words = {decoder_.violation_code(), {}};
+            words = {violation_code_, {}};
             break;
         case End::dead:
             break;
@@ -270,6 +270,7 @@ bool Consumer::take_inbound(std::span<std::uint8_t> bytes) {
     for (;;) {
         auto event = decoder_.next(bytes);
         if (!event) {
+            violation_code_ = decoder_.violation_code();
             end_by_listener(End::violation);
             return false;
         }

@@ -98,6 +98,7 @@ class Consumer {
     std::optional<End> ended_;               // by the listener
     bool is_blocked_ = false;                // the sender waits for room in the socket
     std::uint16_t peer_close_code_ = net::close_code::none_received;
+    std::uint16_t violation_code_ = net::close_code::policy;  // said to a peer that breaks a rule
     Nanos last_heard_;
     Nanos last_sent_;
     Nanos last_ping_;
