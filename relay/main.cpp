@@ -1,15 +1,8 @@
 // The program: reads the command line and the environment, makes the real world, and hands over.
 // Exit codes: 0 ended as asked, 1 could not go on, 2 a wrong setting or command.
-#include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +11,7 @@
 #include <vector>
 
 #include "relay/env/uring/process_info.hpp"
-#include "relay/env/uring/uring_runtime.hpp"
+#include "relay/env/uring/program.hpp"
 #include "relay/fiber_dump.hpp"
 #include "relay/log_command.hpp"
 #include "relay/relay.hpp"
@@ -28,6 +21,9 @@ extern char** environ;
 
 namespace ringlay {
 namespace {
+
+using env::Program;
+using env::write_all;
 
 constexpr auto flush_interval = std::chrono::milliseconds(100);
 constexpr std::string_view version = RINGLAY_VERSION;
@@ -39,14 +35,6 @@ constexpr std::string_view commands_help =
     "                                     print a firehose, one line of JSON an event\n"
     "  ringlay log check DIR              look whether an event log is sound\n"
     "  ringlay log verify DIR             the same, and compare its facts with its frames\n\n";
-
-void write_all(int descriptor, std::string_view text) {
-    while (!text.empty()) {
-        ssize_t written = write(descriptor, text.data(), text.size());
-        if (written < 0 && errno != EINTR) return;
-        if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
 
 int refuse(int exit_code, std::string_view text) {
     write_all(STDERR_FILENO, "ringlay: " + std::string(text) + "\n");
@@ -62,57 +50,6 @@ base::Environment environment() {
     }
     return all;
 }
-
-// Each host and each consumer is a descriptor; the usual soft limit of 1024 is not for servers.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-// Signals are taken by the main thread alone, with sigwait: no handler, nothing to be careful
-// about.
-sigset_t handled_signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaddset(&set, number);
-    return set;
-}
-
-// Runs a function as the first fiber of a worker and waits for its end on this thread, which
-// meanwhile takes signals.
-class Program {
-  public:
-    explicit Program(env::UringRuntimeOptions options)
-        : signals_(handled_signals()), main_thread_(pthread_self()) {
-        signal(SIGPIPE, SIG_IGN);
-        pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-        runtime_ = std::make_unique<env::UringRuntime>(std::move(options));
-    }
-
-    env::UringRuntime& runtime() { return *runtime_; }
-
-    void run(std::move_only_function<void()> first, const std::function<void(int)>& on_signal) {
-        runtime_->start_worker({.name = "main", .index = 0},
-                               [this, body = std::move(first)]() mutable {
-                                   body();
-                                   has_ended_.store(true);
-                                   pthread_kill(main_thread_, SIGUSR2);
-                               });
-        while (!has_ended_.load()) {
-            int number = 0;
-            if (sigwait(&signals_, &number) == 0 && number != SIGUSR2) on_signal(number);
-        }
-        runtime_->join();
-    }
-
-  private:
-    sigset_t signals_;
-    pthread_t main_thread_;
-    std::atomic<bool> has_ended_{false};
-    std::unique_ptr<env::UringRuntime> runtime_;
-};
 
 base::LogFormat log_format(base::LogFormat wanted) {
     if (wanted != base::LogFormat::automatic) return wanted;
@@ -158,7 +95,7 @@ void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtim
 }
 
 int run_relay(base::Invocation invocation) {
-    raise_descriptor_limit();
+    env::raise_descriptor_limit();
     base::Logger logger(invocation.config.log_level, log_format(invocation.config.log_format));
     auto flush = [&] {
         logger.flush([](std::string_view line) { write_all(STDERR_FILENO, line); });

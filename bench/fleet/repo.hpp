@@ -54,6 +54,8 @@ class Repo {
     const crypto::PublicKey& public_key() const { return key_.public_key(); }
     const proto::Mst& tree() const { return tree_; }
     proto::Tid rev() const { return rev_; }
+    // Of the last commit that was made here; empty before the first.
+    Bytes commit_block() const { return commit_; }
 
     // What a commit at this time will have: later than the last one, whatever the clock says.
     proto::Tid next_rev(std::uint64_t unix_micros) const;
@@ -87,7 +89,7 @@ class Repo {
     std::vector<std::string> own_paths_;  // of records that are there and were not at the start
     proto::Mst tree_;
     proto::Tid rev_;  // zero: no commit yet
-    Buffer commit_;   // the block of the last commit; empty until it is needed
+    Buffer commit_;   // the block of the last commit
 };
 
 }  // namespace ringlay::bench

@@ -1,0 +1,62 @@
+// All fake hosts and their PLC directory: starts them, serves, ends them in order.
+//
+// Owner    main(), or a test.
+// Thread   run() is the first fiber of a worker.
+// Bound    options; workers + 1 threads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/fleet/group.hpp"
+#include "bench/fleet/options.hpp"
+#include "bench/fleet/plc.hpp"
+#include "bench/fleet/stop_request.hpp"
+#include "relay/env/env.hpp"
+
+namespace ringlay::bench {
+
+struct FleetStart {
+    std::string plc;                 // http://127.0.0.1:port
+    std::vector<std::string> hosts;  // the same
+    std::uint64_t events = 0;        // that can be replayed now
+};
+
+// `{"plc":"http://...","hosts":["http://...",...],"events":N}`
+std::string describe(const FleetStart& start);
+
+class Fleet {
+  public:
+    Fleet(env::Runtime& runtime, const env::Env& env, const FleetOptions& options,
+          StopRequest& stop);
+    ~Fleet();
+
+    // Until a stop is asked for, or an error at start: a sentence for the operator. `on_started` is
+    // called once everything listens.
+    std::optional<std::string> run(const std::function<void(const FleetStart&)>& on_started);
+
+  private:
+    struct Room;
+
+    std::optional<std::string> start(FleetStart& start);
+    std::optional<std::string> open_groups();
+    void for_each_group(const std::function<void(Room&)>& function);
+    void stop();
+
+    env::Runtime& runtime_;
+    env::Env env_;
+    const FleetOptions options_;
+    StopRequest& stop_;
+    std::vector<std::unique_ptr<Room>> rooms_;
+    env::Listener plc_listener_;
+    std::unique_ptr<Plc> plc_;
+    net::HttpServerCounters plc_counters_;
+    std::unique_ptr<net::HttpServer> plc_server_;
+    fiber::Task plc_serving_;
+};
+
+}  // namespace ringlay::bench

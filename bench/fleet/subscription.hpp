@@ -1,0 +1,55 @@
+// One subscriber of a host's stream: the host's end of com.atproto.sync.subscribeRepos. Two fibers:
+// one sends from the host's log, one reads what the subscriber says.
+//
+// Owner    the connection's fiber, in which run() is called.
+// Thread   the host's worker.
+// Bound    nothing of its own: bytes are cut from the log when the socket takes them. Who does not
+//          keep up is cut off when what he reads is no longer kept.
+// Source   protocol 1.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "bench/fleet/host_log.hpp"
+#include "relay/env/env.hpp"
+#include "relay/net/http_message.hpp"
+#include "relay/net/websocket_frame.hpp"
+#include "relay/net/websocket_server.hpp"
+
+namespace ringlay::bench {
+
+class Subscription {
+  public:
+    Subscription(const env::Env& env, HostLog& log, env::Socket socket, Buffer already_read);
+
+    // Until the subscriber has gone, or the fiber is cancelled. `accept` answers the handshake.
+    void run(std::string_view accept, const net::HttpHeaders& headers,
+             std::optional<std::uint64_t> cursor);
+
+  private:
+    enum class End : std::uint8_t { gone, closed, violation, future, too_slow, going_away };
+
+    std::optional<End> begin(std::optional<std::uint64_t> cursor);
+    End stream();
+    std::optional<End> send_some();
+    std::optional<End> wait_for_events();
+    void listen();
+    void end_by_listener(End end);
+    void farewell(End end);
+    Result<void> send_message(Bytes message, Deadline deadline);
+    static End end_of(const Error& error);
+
+    env::Env env_;
+    HostLog& log_;
+    env::Socket socket_;
+    net::WebSocketInbound inbound_;
+    std::uint64_t position_ = 0;
+    std::optional<net::ControlFrame> pong_;  // not yet sent
+    std::optional<End> ended_;               // by the listener
+    bool is_blocked_ = false;                // the sender waits for room in the socket
+    std::uint16_t close_code_ = net::close_code::normal;
+};
+
+}  // namespace ringlay::bench
