@@ -1,6 +1,7 @@
 #include "proto/frame.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 #include "proto/base/assert.hpp"
@@ -325,10 +326,10 @@ void splice_into(std::span<std::uint8_t> out, Bytes message, const Peek& frame,
     RINGLAY_ASSERT(out.size() == splice_size_bytes(message, frame, new_seq));
     Bytes before = message.first(frame.seq_offset);
     Bytes after = message.subspan(frame.seq_offset + frame.seq_bytes);
-    std::ranges::copy(before, out.begin());
+    std::memcpy(out.data(), before.data(), before.size());
     std::size_t at = before.size();
     at += write_cbor_head(out.subspan(at), 0, new_seq);
-    std::ranges::copy(after, out.subspan(at).begin());
+    std::memcpy(out.subspan(at, after.size()).data(), after.data(), after.size());
 }
 
 Result<Buffer> repair(Bytes message, const Peek& frame, std::uint64_t new_seq) {
