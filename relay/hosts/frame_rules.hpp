@@ -17,6 +17,7 @@ enum class Outcome : std::uint8_t {
     passed,
     repaired,
     unrepairable,
+    oversized,
     stale,
     info,
     unknown,
@@ -33,10 +34,11 @@ struct OutcomeRow {
     std::string_view meaning;
 };
 
-inline constexpr std::array<OutcomeRow, 9> outcome_table{{
+inline constexpr std::array<OutcomeRow, 10> outcome_table{{
     {Outcome::passed, "passed", true, false, "an event, spliced"},
     {Outcome::repaired, "repaired", true, false, "an event, written anew in canonical form"},
     {Outcome::unrepairable, "unrepairable", false, false, "an event that has no canonical form"},
+    {Outcome::oversized, "oversized", false, false, "an event too large once it has our seq"},
     {Outcome::stale, "stale", false, false, "seq not above the last one of this host"},
     {Outcome::info, "info", false, false, "#info: logged"},
     {Outcome::unknown, "unknown", false, false, "unknown op or type: skipped"},
@@ -52,8 +54,12 @@ constexpr const OutcomeRow& row_of(Outcome outcome) {
 struct Ruling {
     Outcome outcome = Outcome::malformed;
     proto::Peek frame;     // views of the message; meaningful unless malformed
-    std::string_view why;  // a literal; set when malformed or unrepairable
+    std::string_view why;  // a literal; set when malformed, unrepairable or oversized
 };
+
+// Whether a message of this size, with a seq of so many bytes, still is one that consumers take when
+// it has the longest seq: some of them end the connection at the first byte too many.
+bool fits_with_any_seq(std::size_t message_bytes, std::size_t seq_bytes);
 
 // `last_seq`: of this host, passed or skipped before; 0 if none.
 Ruling rule(Bytes message, std::uint64_t last_seq);

@@ -164,11 +164,14 @@ Result<void> Subscriber::handle(net::WebSocketMessage message, std::string& end)
     Buffer repaired;
     if (ruling.outcome == Outcome::repaired) {
         auto whole = proto::repair(message.bytes(), ruling.frame, ruling.frame.seq);
-        if (whole) {
-            repaired = std::move(*whole);
-        } else {
+        if (!whole) {
             ruling.outcome = Outcome::unrepairable;
             ruling.why = whole.error().what;
+        } else if (!fits_with_any_seq(whole->size(), 1)) {
+            ruling.outcome = Outcome::oversized;
+            ruling.why = "too large in canonical form";
+        } else {
+            repaired = std::move(*whole);
         }
     }
     context_.metrics.frames(ruling.outcome).add(worker);
@@ -255,6 +258,7 @@ void Subscriber::note(const Ruling& ruling, std::string& end) {
             }
             return;
         case Outcome::unrepairable:
+        case Outcome::oversized:
             // Stepped over: it would come again with every connection.
             last_seq_ = ruling.frame.seq;
             context_.logger.log(base::LogLevel::warn, now_ms(), "event dropped",

@@ -38,6 +38,13 @@ TEST_CASE("an event in a sloppy envelope is written anew, not dropped") {
     CHECK(rule(trailing, 7).outcome == Outcome::stale);
 }
 
+TEST_CASE("an event must fit with the longest seq, whatever seq it came with") {
+    CHECK(fits_with_any_seq(5'000'000, 9));
+    CHECK_FALSE(fits_with_any_seq(5'000'001, 9));
+    CHECK(fits_with_any_seq(5'000'000 - 8, 1));
+    CHECK_FALSE(fits_with_any_seq(5'000'000 - 7, 1));
+}
+
 TEST_CASE("what is no event has an outcome of its own") {
     CHECK(rule(hex("a261746523696e666f626f7001a1646e616d656e4f75746461746564437572736f72"), 0)
               .outcome == Outcome::info);

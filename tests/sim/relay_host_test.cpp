@@ -1,0 +1,377 @@
+// What a host may do to the relay: break off, lie about its counting, send what is no frame, fall
+// silent; and what the relay's own disk may do to it. In the simulated world.
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/sim/line.hpp"
+
+using namespace ringlay;
+using namespace ringlay::support;
+using namespace std::chrono_literals;
+
+namespace {
+
+Buffer event(std::uint64_t seq, std::size_t handle_bytes = 10) {
+    std::string handle = std::string(handle_bytes, 'h') + std::to_string(seq) + ".test";
+    return proto::encode_frame(proto::IdentityEvent{.seq = seq,
+                                                    .did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa",
+                                                    .time = "2026-01-01T00:00:00.000Z",
+                                                    .handle = handle});
+}
+
+// A host that does on each connection what a test says.
+class ScriptedHost {
+  public:
+    struct Connection {
+        std::size_t number;  // 1: the first
+        std::optional<std::uint64_t> cursor;
+        env::Socket& socket;
+        env::Env& env;
+
+        bool send(net::Opcode opcode, Bytes payload) {
+            net::FrameHeader frame;
+            frame.opcode = opcode;
+            frame.payload_bytes = payload.size();
+            net::EncodedHeader header = net::encode_header(frame);
+            return socket.send(header.bytes(), Deadline::never()) &&
+                   socket.send(payload, Deadline::never());
+        }
+        bool send(const Buffer& message) { return send(net::Opcode::binary, message); }
+        // Takes what the relay says until it hangs up.
+        void stay() {
+            for (;;) {
+                auto chunk = socket.receive(Deadline::never());
+                if (!chunk || chunk->empty()) return;
+            }
+        }
+    };
+    using Script = std::function<void(Connection)>;
+
+    ScriptedHost(env::World& world, Script script) : world_(world), script_(std::move(script)) {
+        world.machine("host").start_worker({.name = "host", .index = 0}, [this] { run(); });
+    }
+
+    std::vector<std::optional<std::uint64_t>> cursors;  // of each connection
+    std::vector<std::string> user_agents;
+
+  private:
+    void run() {
+        auto listener = env_.net.listen(world_.machine("host").address(SimHost::port));
+        RINGLAY_ASSERT(listener.has_value());
+        net::HttpServer server(
+            env_, {}, counters_, [this](const net::HttpRequest& request, const Address&) {
+                auto accept = net::check_upgrade(request);
+                if (!accept) return net::HttpReply(accept.error());
+                std::optional<std::uint64_t> cursor;
+                if (auto text = request.query("cursor").value()) {
+                    cursor = std::strtoull(text->c_str(), nullptr, 10);
+                }
+                cursors.push_back(cursor);
+                user_agents.emplace_back(request.headers.find("User-Agent").value_or(""));
+                return net::HttpReply(net::HttpReply::TakeOver(
+                    [this, cursor, number = cursors.size(),
+                     response = net::upgrade_response(*accept)](env::Socket socket, Buffer) {
+                        std::string head = net::encode_response_head(response, {});
+                        if (!socket.send(net::bytes_of(head), Deadline::never())) return;
+                        script_({number, cursor, socket, env_});
+                    }));
+            });
+        server.serve(*listener);
+    }
+
+    env::World& world_;
+    const Script script_;
+    env::Env env_;
+    net::HttpServerCounters counters_;
+};
+
+struct Stage {
+    explicit Stage(ScriptedHost::Script script, std::uint64_t seed = 1)
+        : line(
+              [&] {
+                  env::WorldOptions options;
+                  options.seed = seed;
+                  return options;
+              }(),
+              2),
+          host(std::make_unique<ScriptedHost>(line.world, std::move(script))) {
+        line.adjust = [this](RelayOptions& options) {
+            options.config.hosts.push_back(
+                {line.world.machine("host").address(0).ip_text(), SimHost::port});
+        };
+        line.start_relay();
+        line.consumers.push_back(
+            std::make_unique<SimConsumer>(line.world, "consumer", line.relay_address(), 0));
+    }
+
+    // What the consumer has seen, once it has seen so much.
+    std::vector<std::string> seen(std::size_t count) {
+        auto stuck = line.world.run_until_true([&] { return events().size() >= count; });
+        INFO(stuck.value_or(""));
+        REQUIRE_FALSE(stuck.has_value());
+        line.world.run_for(5s);
+        std::vector<std::string> all;
+        for (const auto& seen : events()) all.push_back(seen.event);
+        return all;
+    }
+    const std::vector<SimConsumer::Seen>& events() const { return line.consumers[0]->seen(); }
+
+    // A page of the relay's HTTP port.
+    std::string page(const std::string& path) {
+        std::string text;
+        bool is_done = false;
+        Address address = line.world.machine("relay").address(firehose_port + 1);
+        line.world.machine("operator" + std::to_string(++visits))
+            .start_worker({.name = "operator", .index = 0}, [&] {
+                auto socket = env.net.connect(address, Deadline::in(5s));
+                RINGLAY_ASSERT(socket.has_value());
+                std::string request =
+                    "GET " + path + " HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n";
+                RINGLAY_ASSERT(socket->send(net::bytes_of(request), Deadline::in(5s)).has_value());
+                for (;;) {
+                    auto chunk = socket->receive(Deadline::in(5s));
+                    if (!chunk || chunk->empty()) break;
+                    text.append(chunk->bytes().begin(), chunk->bytes().end());
+                }
+                is_done = true;
+            });
+        REQUIRE_FALSE(line.world.run_until_true([&] { return is_done; }).has_value());
+        return text;
+    }
+
+    Line line;
+    std::unique_ptr<ScriptedHost> host;
+    env::Env env;
+    int visits = 0;
+};
+
+std::vector<std::string> contents(const std::vector<std::uint64_t>& seqs) {
+    std::vector<std::string> all;
+    for (std::uint64_t seq : seqs) all.push_back(without_seq(event(seq)));
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("a new host is asked for all it has; after a break the relay goes on behind its cursor") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        if (connection.number == 1) {
+            connection.send(event(5));
+            connection.send(event(9));
+            return;  // hangs up
+        }
+        connection.send(event(9));  // a host whose cursors are inclusive
+        connection.send(event(12));
+        connection.stay();
+    });
+    CHECK(stage.seen(3) == contents({5, 9, 12}));
+    REQUIRE(stage.host->cursors.size() == 2);
+    CHECK(stage.host->cursors[0] == 0u);
+    CHECK(stage.host->cursors[1] == 9u);
+    CHECK(stage.host->user_agents[0] == "ringlay/sim (atproto-relay)");
+    CHECK(stage.page("/metrics").find("relay_host_frames_total{result=\"stale\"} 1\n") !=
+          std::string::npos);
+}
+
+TEST_CASE("what is no event is skipped and counted, and the stream goes on") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        connection.send(event(1));
+        connection.send(Buffer{0xa1, 0x62, 'o', 'p', 0x05, 0xa0});  // unknown op
+        connection.send(proto::encode_frame(
+            proto::InfoMessage{.name = "OutdatedCursor", .message = std::nullopt}));
+        connection.send(event(1));  // stale
+        connection.send(event(2));
+        connection.stay();
+    });
+    CHECK(stage.seen(2) == contents({1, 2}));
+    CHECK(stage.host->cursors.size() == 1);
+    std::string metrics = stage.page("/metrics");
+    for (const char* result : {"unknown", "info", "stale"}) {
+        CAPTURE(result);
+        CHECK(metrics.find("relay_host_frames_total{result=\"" + std::string(result) + "\"} 1\n") !=
+              std::string::npos);
+    }
+}
+
+TEST_CASE("a sloppy envelope is passed on in canonical form") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        Buffer sloppy = event(1);
+        sloppy.push_back(0xf6);  // a third item, at which strict clients die
+        connection.send(sloppy);
+        connection.send(event(2));
+        connection.stay();
+    });
+    CHECK(stage.seen(2) == contents({1, 2}));
+    CHECK(stage.page("/metrics").find("relay_host_frames_total{result=\"repaired\"} 1\n") !=
+          std::string::npos);
+}
+
+TEST_CASE("broken frames, text and error frames end the connection, with the reason shown") {
+    struct Case {
+        std::string_view reason;
+        net::Opcode opcode;
+        Buffer payload;
+    };
+    proto::ErrorMessage error;
+    error.error = "ConsumerTooSlow";
+    for (const Case& its :
+         {Case{"malformed frame: ", net::Opcode::binary, Buffer{0xff}},
+          Case{"a text message", net::Opcode::text, Buffer{'x'}},
+          Case{"host error: ConsumerTooSlow", net::Opcode::binary, proto::encode_frame(error)}}) {
+        CAPTURE(its.reason);
+        Stage stage([&its](ScriptedHost::Connection connection) {
+            connection.send(event(connection.number));
+            if (connection.number < 3) connection.send(its.opcode, its.payload);
+            connection.stay();
+        });
+        CHECK(stage.seen(3) == contents({1, 2, 3}));
+        REQUIRE(stage.host->cursors.size() == 3);
+        CHECK(stage.host->cursors[2] == 2u);
+        std::string stats = stage.page("/_stats");
+        CAPTURE(stats);
+        CHECK(stats.find(its.reason) != std::string::npos);
+        CHECK(stats.find("\"state\":\"connected\"") != std::string::npos);
+    }
+}
+
+TEST_CASE("a host that has lost its data is followed live, and its new counting is kept") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        if (connection.number == 1) {
+            connection.send(event(100));
+            return;
+        }
+        if (connection.cursor && *connection.cursor > 50) {
+            proto::ErrorMessage error;
+            error.error = "FutureCursor";
+            connection.send(proto::encode_frame(error));
+            connection.stay();
+            return;
+        }
+        if (!connection.cursor) {
+            connection.send(event(7));
+            return;
+        }
+        connection.send(event(8));
+        connection.stay();
+    });
+    CHECK(stage.seen(3) == contents({100, 7, 8}));
+    REQUIRE(stage.host->cursors.size() == 4);
+    CHECK(stage.host->cursors[1] == 100u);
+    CHECK_FALSE(stage.host->cursors[2].has_value());  // live
+    CHECK(stage.host->cursors[3] == 7u);
+
+    // A restart knows it, too.
+    stage.line.lives.back()->relay->request_stop();
+    REQUIRE_FALSE(stage.line.world
+                      .run_until_true([&] { return stage.line.world.machine("relay").has_ended(); })
+                      .has_value());
+    stage.line.start_relay();
+    REQUIRE_FALSE(stage.line.world.run_until_true([&] { return stage.host->cursors.size() == 5; })
+                      .has_value());
+    CHECK(stage.host->cursors[4] == 8u);
+}
+
+TEST_CASE("a host that falls silent is pinged and then dialled again; one that answers is kept") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        connection.send(event(connection.number));
+        if (connection.number == 1) {
+            static_cast<void>(fiber::sleep_for(3600s));  // not even a pong
+            return;
+        }
+        net::WebSocketDecoder decoder({.role = net::WebSocketDecoder::Role::server});
+        for (;;) {
+            auto chunk = connection.socket.receive(Deadline::never());
+            if (!chunk || chunk->empty()) return;
+            std::span<std::uint8_t> bytes = chunk->writable();
+            while (auto got = decoder.next(bytes)) {
+                if (!*got) break;
+                if ((*got)->kind == net::WebSocketDecoder::Event::Kind::ping) {
+                    connection.send(net::Opcode::pong, (*got)->payload);
+                }
+            }
+        }
+    });
+    CHECK(stage.seen(2) == contents({1, 2}));
+    stage.line.world.run_for(600s);
+    CHECK(stage.host->cursors.size() == 2);
+}
+
+TEST_CASE("messages pass that are as large as allowed with our seq; larger ones are stepped over") {
+    auto sized = [](std::uint64_t seq, std::size_t size_bytes) {
+        Buffer sample = event(seq, 4'999'000);
+        Buffer message = event(seq, 4'999'000 + size_bytes - sample.size());
+        REQUIRE(message.size() == size_bytes);
+        return message;
+    };
+    Buffer largest = sized(1, 5'000'000 - 8);  // the host's seq has one byte, ours nine
+    Buffer too_large = sized(2, 5'000'000 - 7);
+    {
+        Stage stage([&](ScriptedHost::Connection connection) {
+            connection.send(largest);
+            connection.send(too_large);
+            connection.send(event(3));
+            connection.stay();
+        });
+        auto seen = stage.seen(2);
+        CHECK(seen == std::vector{without_seq(largest), without_seq(event(3))});
+        CHECK(stage.host->cursors.size() == 1);
+        CHECK(stage.page("/metrics").find("relay_host_frames_total{result=\"oversized\"} 1\n") !=
+              std::string::npos);
+    }
+    Stage stage([](ScriptedHost::Connection connection) {
+        connection.send(event(connection.number));
+        if (connection.number == 1) connection.send(event(9, 5'000'001));
+        connection.stay();
+    });
+    CHECK(stage.seen(2) == contents({1, 2}));
+    CHECK(stage.host->cursors.size() == 2);
+}
+
+TEST_CASE(
+    "a full disk stops ingest with a named reason, and goes on by itself when there is room") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        for (std::uint64_t seq = connection.cursor.value_or(0) + 1; seq <= 2000; ++seq) {
+            if (!connection.send(event(seq, 500))) return;
+        }
+        connection.stay();
+    });
+    auto& disk = stage.line.world.machine("relay").disk();
+    stage.seen(10);
+    stage.line.world.machine("relay").disk().set_capacity(300 * 1024);
+    stage.line.world.run_for(5s);
+    std::size_t before = stage.events().size();
+    std::string health = stage.page("/_health");
+    CAPTURE(health);
+    if (before < 2000) {
+        CHECK(health.find("503") != std::string::npos);
+        CHECK(health.find("log: ") != std::string::npos);
+    }
+    disk.set_capacity(1 << 30);
+    auto all = stage.seen(2000);
+    CHECK(all.size() == 2000);
+    CHECK(stage.page("/_health").find("200 OK") != std::string::npos);
+}
+
+TEST_CASE("the port, the directory and the settings: a start that fails says why and ends clean") {
+    env::WorldOptions options;
+    Line line(options, 2);
+    line.start_relay();
+    line.world.run_for(100ms);
+    line.start_relay();  // the same machine, ports and directory
+    line.world.run_for(1s);
+    REQUIRE(line.lives[1]->failure.has_value());
+    CHECK(line.lives[1]->failure->find("cannot listen on") != std::string::npos);
+    CHECK(line.lives[1]->failure->find("--port") != std::string::npos);
+
+    line.adjust = [](RelayOptions& relay) {
+        relay.config.port += 10;
+        relay.config.http_port += 10;
+    };
+    line.start_relay();
+    line.world.run_for(1s);
+    REQUIRE(line.lives[2]->failure.has_value());
+    CHECK(line.lives[2]->failure->find("/data is in use by another process") != std::string::npos);
+    CHECK_FALSE(line.lives[0]->failure.has_value());
+}
