@@ -57,7 +57,7 @@ struct Ruling {
     std::string_view why;  // a literal; set when malformed, unrepairable or oversized
 };
 
-// Whether a message of this size, with a seq of so many bytes, still is one that consumers take when
+// Whether a message of this size, with a seq of so many bytes, is still one that consumers take once
 // it has the longest seq: some of them end the connection at the first byte too many.
 bool fits_with_any_seq(std::size_t message_bytes, std::size_t seq_bytes);
 
