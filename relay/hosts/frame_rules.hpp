@@ -57,8 +57,8 @@ struct Ruling {
     std::string_view why;  // a literal; set when malformed, unrepairable or oversized
 };
 
-// Whether a message of this size, with a seq of so many bytes, is still one that consumers take once
-// it has the longest seq: some of them end the connection at the first byte too many.
+// Whether a message of this size, with a seq of so many bytes, is still one that consumers take
+// when it has the longest seq: some of them end the connection at the first byte too many.
 bool fits_with_any_seq(std::size_t message_bytes, std::size_t seq_bytes);
 
 // `last_seq`: of this host, passed or skipped before; 0 if none.

@@ -1,5 +1,5 @@
-// What a consumer may do to the relay, and what it is told: cursors, pings, silence, floods, stalls,
-// restarts. In the simulated world ten minutes take no time.
+// What a consumer may do to the relay, and what it is told: cursors, pings, silence, floods,
+// stalls, restarts. In the simulated world ten minutes take no time.
 
 #include <catch2/catch.hpp>
 #include <string>
