@@ -75,6 +75,8 @@ TEST_CASE("a response head carries the defaults it has not set itself, and its o
     CHECK(encode_response_head({404, {}, ""}, options) ==
           "HTTP/1.1 404 Not Found\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\n"
           "Content-Length: 0\r\nConnection: keep-alive\r\n\r\n");
+    CHECK(encode_response_head({204, {{"Date", "own"}}, ""}, options) ==
+          "HTTP/1.1 204 No Content\r\nDate: own\r\nConnection: keep-alive\r\n\r\n");
     CHECK(encode_response_head({101, {{"Upgrade", "z"}}, ""}, {}) ==
           "HTTP/1.1 101 Switching Protocols\r\nUpgrade: z\r\nConnection: upgrade\r\n\r\n");
 }

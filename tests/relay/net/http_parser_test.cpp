@@ -212,6 +212,7 @@ TEST_CASE("a chunked body that is not exactly that is refused") {
         {"3\r\nabc3\r\n", "http: chunk longer than its size"},
         {"00000000000000003\r\n", "http: chunk size"},
         {"3;\x01\r\n", "http: chunk extension"},
+        {"3;\x7f\r\n", "http: chunk extension"},
         {"3;a\n", "http: chunk extension"},
         {"3;" + std::string(HttpBodyReader::max_extension_bytes + 1, 'x'), ""},
         {"0\r\nA\r\n", "http: trailer"},
@@ -229,6 +230,20 @@ TEST_CASE("a chunked body that is not exactly that is refused") {
         CHECK(outcome.why == (why.empty() ? "http: chunk extensions too long" : why));
         CHECK(outcome.requests.empty());
     }
+}
+
+TEST_CASE("many chunks, sizes in either case and extensions up to their limit are read") {
+    std::string stream = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    std::string wanted;
+    for (int i = 0; i < 40; ++i) {
+        stream += i % 2 == 0 ? "A\r\n0123456789\r\n" : "a\r\n0123456789\r\n";
+        wanted += "0123456789";
+    }
+    std::string extension(HttpBodyReader::max_extension_bytes - 1, 'x');
+    stream += "1;" + extension + "\r\n!\r\n0\r\n\r\n";
+    Outcome outcome = read(stream);
+    REQUIRE(outcome.requests.size() == 1);
+    CHECK(outcome.requests[0].ends_with(" " + wanted + "!"));
 }
 
 TEST_CASE("a request line or a field out of form is refused with the status that says why") {

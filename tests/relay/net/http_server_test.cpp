@@ -293,6 +293,31 @@ TEST_ON_BOTH_KERNELS("a connection that is taken over leaves the server with wha
     CHECK((read_before == "more" || world.is_simulated()));  // it may have come in pieces there
 }
 
+TEST_ON_BOTH_KERNELS(
+    "a taken connection does not count, and is asked to end when the server stops") {
+    HttpServerOptions options;
+    options.max_connections = 1;
+    bool was_asked = false;
+    RunningServer server(world.env(), options, [&](const HttpRequest& request, const Address&) {
+        if (request.path() == "/x") return HttpReply(HttpResponse{200, {}, "answer"});
+        return HttpReply(HttpReply::TakeOver([&](env::Socket socket, Buffer) {
+            send_text(socket, "taken");
+            was_asked = !fiber::sleep_for(seconds(1000));
+        }));
+    });
+    env::Socket stream = server.connect();
+    send_text(stream, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(read_until(stream, "taken") == "taken");
+    CHECK(server.connection_count() == 0);
+    env::Socket socket = server.connect();
+    send_text(socket, get_close);
+    CHECK(is_answer(read_all(socket), "200", "answer"));
+    Nanos begun = fiber::now();
+    server.stop();
+    CHECK(was_asked);
+    CHECK(fiber::now() - begun < options.stop_time);
+}
+
 TEST_WITH_WORKERS("a connection may be taken over by another worker") {
     RunningServer server(world.env(), {}, [&](const HttpRequest&, const Address&) {
         return HttpReply(HttpReply::TakeOver([&](env::Socket socket, Buffer) {

@@ -137,6 +137,67 @@ TEST_ON_BOTH_KERNELS("no receive buffer is held once it is let go of, and nothin
     }
 }
 
+TEST_ON_BOTH_KERNELS("messages that were received together share one buffer, without a copy") {
+    if (world.is_simulated()) return;  // where it may deliver what was sent together in pieces
+
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer) {
+        static_cast<void>(fiber::sleep_for(milliseconds(20)));
+        const Bytes part = bytes_of(
+            "\x82\x02"
+            "ab");
+        const Bytes parts[] = {part, part, part};
+        static_cast<void>(send_parts(socket, parts, soon()));
+        read_all(socket);
+    });
+    auto client = connect(world.env(), server.url());
+    REQUIRE(client.has_value());
+    for (int i = 0; i < 3; ++i) {
+        auto message = client->receive(soon());
+        REQUIRE(message.has_value());
+        CHECK(message->holds_receive_buffer());
+        CHECK(client->holds_receive_buffer() == (i < 2));
+    }
+}
+
+TEST_ON_BOTH_KERNELS("frames of several fibers are never mixed, and one close is enough") {
+    std::size_t pings = 0;
+    std::string behind_close = "nothing read";
+    bool has_ended = false;
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
+        WebSocketInbound inbound(world.env(), socket, std::move(already_read));
+        for (;;) {
+            auto event = inbound.next(soon());
+            if (!event) return;
+            if (event->kind == WebSocketInbound::Event::Kind::close) break;
+            bool is_whole = text_of(event->payload) == std::string(125, 'p');
+            if (event->kind == WebSocketInbound::Event::Kind::ping && is_whole) ++pings;
+        }
+        send_frame(socket, Opcode::close, "");
+        behind_close = read_all(socket);
+        has_ended = true;
+    });
+    {
+        auto client = connect(world.env(), server.url());
+        REQUIRE(client.has_value());
+        fiber::TaskGroup senders;
+        for (int i = 0; i < 5; ++i) {
+            senders.spawn("sender", [&] {
+                for (int n = 0; n < 20; ++n) {
+                    while (!client->send_ping(bytes_of(std::string(125, 'p')))) {
+                        static_cast<void>(fiber::sleep_for(milliseconds(1)));
+                    }
+                    fiber::yield();
+                }
+            });
+        }
+        while (senders.size() > 0) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+        CHECK(client->close(close_code::normal, "", soon()).has_value());
+    }
+    while (!has_ended) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+    CHECK(pings == 100);
+    CHECK(behind_close == "");
+}
+
 TEST_ON_BOTH_KERNELS("a ping is answered while we wait for messages, and ours is heard") {
     std::vector<std::string> heard;
     SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
@@ -228,6 +289,7 @@ TEST_ON_BOTH_KERNELS(
     REQUIRE(waiting.has_value());
     CHECK(waiting->close(close_code::normal, "", Deadline::in(milliseconds(50))).error().code ==
           Errc::timed_out);
+    CHECK(waiting->send_ping().error().code == Errc::closed);
 }
 
 TEST_ON_BOTH_KERNELS("a refused handshake says what the server answered") {
@@ -310,12 +372,49 @@ TEST_ON_BOTH_KERNELS(
         send_text(socket, std::string(size, 'x'));
     };
     send_data(900);
-    static_cast<void>(socket.send(encode_control(Opcode::ping, {}, key).bytes(), soon()));
-    while (outcome.empty()) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+    ControlFrame ping = encode_control(Opcode::ping, {}, key);
+    const Bytes two_pings[] = {ping.bytes(), ping.bytes()};
+    static_cast<void>(send_parts(socket, two_pings, soon()));
+    while (outcome.size() < 2) static_cast<void>(fiber::sleep_for(milliseconds(1)));
     CHECK(discarded == 900);
     send_data(1100);
     while (!has_ended) static_cast<void>(fiber::sleep_for(milliseconds(1)));
-    CHECK(outcome == "p1008");
+    CHECK(outcome == "pp1008");
+}
+
+TEST_ON_BOTH_KERNELS(
+    "what a client may send is counted anew after a while, and a violation has its code") {
+    std::vector<std::string> outcomes;
+    SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer already_read) {
+        WebSocketInboundOptions options;
+        options.max_message_bytes = 500;
+        options.max_bytes = 131;  // a ping of 125 bytes exactly
+        options.span = milliseconds(40);
+        WebSocketInbound inbound(world.env(), socket, std::move(already_read), options);
+        for (;;) {
+            auto event = inbound.next(soon());
+            outcomes.push_back(event ? "ping" : std::to_string(inbound.violation_code()));
+            if (!event) return;
+        }
+    });
+    const MaskKey key{1, 2, 3, 4};
+    HttpHeaders headers;
+    add_upgrade_fields(headers, websocket_key({}));
+    std::string upgrade = encode_request(HttpMethod::get, "/", "a", headers);
+    ControlFrame ping = encode_control(Opcode::ping, bytes_of(std::string(125, 'p')), key);
+    EncodedHeader large = encode_header({true, Opcode::binary, key, 501});
+    env::Socket socket = server.server.connect();
+    send_text(socket, upgrade);
+    CHECK(read_until(socket, "\r\n\r\n") != "");
+    auto send_and_wait = [&](Bytes bytes, std::size_t count) {
+        static_cast<void>(fiber::sleep_for(milliseconds(60)));
+        static_cast<void>(socket.send(bytes, soon()));
+        while (outcomes.size() < count) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+    };
+    send_and_wait(ping.bytes(), 1);
+    send_and_wait(ping.bytes(), 2);
+    send_and_wait(large.bytes(), 3);
+    CHECK(outcomes == std::vector<std::string>{"ping", "ping", "1009"});
 }
 
 TEST_ON_BOTH_KERNELS("a peer that floods with pings and takes no pongs costs a bounded buffer") {
