@@ -182,12 +182,12 @@ void Log::close() {
     core.stop_fibers();
     core.is_closed = true;
     core.gives_up = true;
-    if (core.has_failed || !core.sync_once()) return;
-    CleanMarker marker{core.log_id, core.next_seq, core.tail.head()};
-    if (auto written = SeqReservation::write_marker(core.directory, marker); !written) {
+    if (!core.has_failed && core.sync_once()) {
+        CleanMarker marker{core.log_id, core.next_seq, core.tail.head()};
         // Without it the next start jumps to the reserved ceiling: nothing is lost.
-        return;
+        static_cast<void>(SeqReservation::write_marker(core.directory, marker));
     }
+    core.lock = env::DirectoryLock();
 }
 
 const RecoveryReport& Log::recovery() const {

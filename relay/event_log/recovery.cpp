@@ -73,7 +73,7 @@ class Recovery {
                 segment.is_rolled = true;
                 ++out_.report.seals_rebuilt;
             }
-            if (segment.end() != found_[oldest].base) break;
+            if (!joins(oldest - 1, segment.end(), last_seq_of(segment))) break;
             out_.segments.insert(out_.segments.begin(), std::move(segment));
             --oldest;
         }
@@ -88,8 +88,9 @@ class Recovery {
             const bool is_sealed = found.state == State::sealed;
             auto scan = open_and_scan(found, segment, !is_sealed, out_.hosts);
             if (!scan) return std::unexpected(scan.error());
-            const bool is_last = !joins(i, segment.end());
-            if (!scan->broken_by.empty() && found.seal && joins(i, seal_end(found))) {
+            const bool is_last = !joins(i, segment.end(), last_seq_of(segment));
+            if (!scan->broken_by.empty() && found.seal &&
+                joins(i, seal_end(found), found.seal->extent.last_seq)) {
                 // It was complete once, and its successor is here: damage, not a torn tail.
                 if (auto gone = drop_up_to(i); !gone) return gone;
                 continue;
@@ -109,10 +110,16 @@ class Recovery {
         return {};
     }
 
-    bool joins(std::size_t i, Position end) const {
-        return i + 1 < found_.size() && found_[i + 1].state != State::broken &&
-               found_[i + 1].base == end && found_[i + 1].header.log_id == out_.log_id &&
-               end != found_[i].base;
+    // Whether the next segment goes on where this one ends.
+    bool joins(std::size_t i, Position end, std::uint64_t last_seq) const {
+        if (i + 1 >= found_.size() || end == found_[i].base) return false;
+        const FoundSegment& next = found_[i + 1];
+        return next.state != State::broken && next.base == end &&
+               next.header.floor_seq == last_seq && next.header.log_id == out_.log_id;
+    }
+
+    static std::uint64_t last_seq_of(const Segment& segment) {
+        return segment.extent.events > 0 ? segment.extent.last_seq : segment.floor_seq;
     }
 
     static Position seal_end(const FoundSegment& found) {
@@ -155,8 +162,6 @@ class Recovery {
         return scan;
     }
 
-    // Durable before anything is written there: else a later loss of power could bring back old
-    // bytes behind new ones.
     Result<void> cut_behind(const FoundSegment& found, Segment& segment, const ScanResult& scan) {
         const std::uint64_t wire_end = segment_header_bytes + segment.extent.wire_bytes;
         const std::uint64_t facts_end = segment_header_bytes + segment.extent.facts_bytes;
@@ -171,9 +176,7 @@ class Recovery {
         out_.report.facts_bytes_cut += found.facts_size_bytes - facts_end;
         out_.report.records_cut += scan.records_behind;
         if (auto done = segment.wire.truncate(wire_end); !done) return done;
-        if (auto done = segment.facts.truncate(facts_end); !done) return done;
-        if (auto done = segment.wire.sync(); !done) return done;
-        return segment.facts.sync();
+        return segment.facts.truncate(facts_end);
     }
 
     Result<void> drop_up_to(std::size_t last) {
@@ -183,14 +186,16 @@ class Recovery {
         return remove_range(begin, last + 1, &out_.report.segments_dropped);
     }
 
-    // One segment's names are durably gone before the next one's go, the oldest first: whatever a
-    // crash brings back joins what is left.
+    // One segment's names are durably gone before the next one's go, the oldest first, and each
+    // one's frames before its seal: a loss of power must not bring back a damaged segment as one
+    // that looks unfinished, or an old one without those behind it.
     Result<void> remove_range(std::size_t begin, std::size_t end, std::uint64_t* whole_count) {
         for (std::size_t i = begin; i < end; ++i) {
-            if (auto removed = remove_segment_files(directory_, found_[i].base); !removed) {
-                return removed;
-            }
-            if (auto synced = directory_.sync(); !synced) return synced;
+            auto gone = directory_.remove(segment_file_name(found_[i].base, SegmentFile::wire));
+            if (!gone && gone.error().code != Errc::not_found) return gone;
+            if (gone = directory_.sync(); !gone) return gone;
+            if (gone = remove_segment_files(directory_, found_[i].base); !gone) return gone;
+            if (gone = directory_.sync(); !gone) return gone;
             if (found_[i].state == State::broken || whole_count == nullptr) {
                 out_.report.leftovers_removed += found_[i].file_count;
             } else {

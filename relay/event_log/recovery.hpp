@@ -1,6 +1,7 @@
 // What a restart makes of a log directory: the longest prefix in which every facts record and every
 // frame is whole. What is behind it (a torn tail, facts without frames or frames without facts, a
-// segment that was being made) is cut off, durably, before anything new is written.
+// segment that was being made) is cut off. The caller syncs the open files and the directory before
+// anything new is written, so that no loss of power brings old bytes back behind new ones.
 //
 // Segments with a seal were complete and synced: their sizes and facts are looked at, not their
 // frames. Those behind the newest seal are read whole. A break before a seal is damage, not a torn

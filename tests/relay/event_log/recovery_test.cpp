@@ -304,6 +304,29 @@ TEST_CASE("damage in the newest sealed segment costs the older side, too") {
     });
 }
 
+TEST_CASE("a loss of power while damage is dropped costs nothing newer") {
+    for (std::uint64_t events = 1; events < 150; events += 2) {
+        CAPTURE(events);
+        TenEvents log(30);
+        const Position last_base = parse_segment_file_name(last_with(log.one, ".wire"))->base;
+        const std::string facts = last_with(log.one, ".facts", 1);
+        flip(log.one, facts, log.one.content(facts).size() - 20);
+        log.one.machine.start_worker({.name = "log"}, [&] {
+            auto opened = log.one.try_open();
+            static_cast<void>(fiber::sleep_for(1s));
+        });
+        log.one.world.run_to_event(log.one.world.event_count() + events);
+        log.one.machine.crash(env::CrashMode::power_loss);
+        REQUIRE_FALSE(log.one.world.run().has_value());
+        log.one.run([&] {
+            auto opened = log.one.open();
+            Buffer rest = read_all(*opened);
+            REQUIRE(rest.size() == log.stream.size() - last_base);
+            CHECK(std::equal(rest.rbegin(), rest.rend(), log.stream.rbegin()));
+        });
+    }
+}
+
 TEST_CASE("a log of a newer format is refused, and not a byte of it is touched") {
     TenEvents log(40);
     const std::string wire = last_with(log.one, ".wire");

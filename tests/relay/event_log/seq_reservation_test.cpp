@@ -122,6 +122,25 @@ TEST_CASE("sequence numbers are reserved durably before they are used") {
     });
 }
 
+TEST_CASE("slots are written in turn: a torn write leaves the one before it") {
+    OneLog one;
+    one.run([&] {
+        auto directory = one.env.disk.open_directory("/log").value();
+        auto reservation = SeqReservation::start(directory, 1, 1000, 100, now).value();
+        for (std::uint64_t generation = 2; generation < 7; ++generation) {
+            const std::uint64_t before = reservation.ceiling();
+            REQUIRE(reservation.extend(before, now).has_value());
+            const Buffer whole = one.content("reservation");
+            CHECK(read_reservation(directory)->slot->generation == generation);
+            Buffer torn = whole;
+            torn[generation % 2 * reservation_slot_bytes + 100] ^= 1;
+            one.put("reservation", torn);
+            CHECK(read_reservation(directory)->slot->ceiling == before);
+            one.put("reservation", whole);
+        }
+    });
+}
+
 TEST_CASE("a power loss at any moment of a reservation leaves one sound slot") {
     for (std::uint64_t seed = 1; seed <= 100; ++seed) {
         CAPTURE(seed);
