@@ -139,6 +139,34 @@ TEST_CASE("a full disk drops no batch: the same bytes with the same seqs come wh
     });
 }
 
+TEST_CASE("a crowd in the mailbox becomes batches within their bounds of bytes and entries") {
+    OneLog one;
+    one.run([&] {
+        auto log = one.open();  // batches of 2,000 bytes and 8 entries; a tail of 8 KiB
+        append_host(*log, "pds.example");
+        Sequencer sequencer(*log);
+        Bell bell;
+        std::deque<OwnedEntry> owned;
+        for (std::uint64_t i = 1; i <= 30; ++i) {
+            sequencer.push(owned.emplace_back(1, i, 1900, &bell).entry);
+        }
+        for (std::uint64_t i = 31; i <= 60; ++i) {
+            sequencer.push(owned.emplace_back(1, i, 120, &bell).entry);
+        }
+        REQUIRE(bell.listen("done", Deadline::in(10s),
+                            [&] { return owned.back().entry.is_done.load(); })
+                    .has_value());
+        const LogCounters& counters = log->counters();
+        CHECK(counters.events.load() == 60);
+        CHECK(counters.batches_by_size[0].load() >= 30);
+        CHECK(counters.batches_by_size[3].load() >= 3);
+        CHECK(counters.batches_by_size[4].load() == 0);
+        sequencer.stop();
+        CHECK(seqs_of(read_all(*log)) == range_of(1000, 1059));
+        log->close();
+    });
+}
+
 TEST_CASE("a full disk does not cost the segment that the newest one still needs") {
     OneLog one = OneLog::without_short_writes();
     std::uint64_t synced = 0;
