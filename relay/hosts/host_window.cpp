@@ -13,10 +13,14 @@ HostWindow::~HostWindow() {
     metrics_.window_bytes.add(-static_cast<std::int64_t>(bytes_));
 }
 
-Result<HostWindow::Slot*> HostWindow::take(std::size_t size_bytes) {
+bool HostWindow::has_room(std::size_t size_bytes) {
     reap();
+    return fits(size_bytes);
+}
+
+Result<HostWindow::Slot*> HostWindow::take(std::size_t size_bytes) {
     if (!has_room(size_bytes)) metrics_.window_waits.add_shared();
-    while (!has_room(size_bytes)) {
+    while (!fits(size_bytes)) {
         auto room = bell_.listen("room in the host's window", Deadline::never(),
                                  [&] { return oldest_is_done(); });
         if (!room) return std::unexpected(room.error());
@@ -45,7 +49,7 @@ void HostWindow::reap() {
     }
 }
 
-bool HostWindow::has_room(std::size_t size_bytes) const {
+bool HostWindow::fits(std::size_t size_bytes) const {
     if (slots_.empty()) return true;
     return slots_.size() < limits_.max_events && bytes_ + size_bytes <= limits_.max_bytes;
 }

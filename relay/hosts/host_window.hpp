@@ -37,6 +37,8 @@ class HostWindow {
     HostWindow(const HostWindow&) = delete;
     HostWindow& operator=(const HostWindow&) = delete;
 
+    // Whether take() would return at once.
+    bool has_room(std::size_t size_bytes);
     // A slot for a message of this size; waits while the window is full. The next call is push().
     Result<Slot*> take(std::size_t size_bytes);
     void push(Slot& slot);
@@ -48,7 +50,7 @@ class HostWindow {
     std::size_t bytes() const { return bytes_; }
 
   private:
-    bool has_room(std::size_t size_bytes) const;
+    bool fits(std::size_t size_bytes) const;
     bool oldest_is_done() const;
 
     event_log::Sequencer& sequencer_;

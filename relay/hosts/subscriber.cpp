@@ -142,7 +142,7 @@ std::string Subscriber::read(net::WebSocketClient& client) {
             continue;
         }
         std::string end;
-        auto handled = handle(std::move(*message), end);
+        auto handled = handle(client, std::move(*message), end);
         if (!handled) return with_reason("event log", handled.error().what);
         if (!end.empty()) {
             static_cast<void>(
@@ -152,7 +152,8 @@ std::string Subscriber::read(net::WebSocketClient& client) {
     }
 }
 
-Result<void> Subscriber::handle(net::WebSocketMessage message, std::string& end) {
+Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMessage message,
+                                std::string& end) {
     std::uint32_t worker = fiber::Worker::current().index();
     context_.metrics.received_bytes.add(worker, message.bytes().size());
     Ruling ruling;
@@ -178,7 +179,7 @@ Result<void> Subscriber::handle(net::WebSocketMessage message, std::string& end)
     if (ruling.outcome == Outcome::repaired) {
         auto frame = proto::peek(repaired);
         RINGLAY_ASSERT(frame.has_value() && !frame->needs_repair);  // of our own making
-        return pass(std::move(repaired), *frame);
+        return pass(client, std::move(repaired), *frame);
     }
     if (ruling.outcome == Outcome::passed) {
         // The DID is where it was, but in the message's own memory.
@@ -189,18 +190,21 @@ Result<void> Subscriber::handle(net::WebSocketMessage message, std::string& end)
         proto::Peek frame = ruling.frame;
         frame.did = std::string_view(reinterpret_cast<const char*>(owned.data()) + did_offset,
                                      frame.did.size());
-        return pass(std::move(owned), frame);
+        return pass(client, std::move(owned), frame);
     }
     note(ruling, end);
     return {};
 }
 
 // An event goes into the window and to the sequencer. `frame` has views of `message`'s memory.
-Result<void> Subscriber::pass(Buffer message, const proto::Peek& frame) {
+Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
+                              const proto::Peek& frame) {
     if (restarts_live_) {
         auto restarted = restart_cursor(frame.seq);
         if (!restarted) return restarted;
     }
+    // While this host waits for its window, the buffer it was received in belongs to the others.
+    if (!window_.has_room(message.size())) client.let_go_of_buffer();
     auto taken = window_.take(message.size());
     if (!taken) return std::unexpected(taken.error());
 

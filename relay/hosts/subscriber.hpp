@@ -79,8 +79,9 @@ class Subscriber {
     // One connection, from dialling to its end. Returns why it ended.
     std::string connect_and_read();
     std::string read(net::WebSocketClient& client);
-    Result<void> handle(net::WebSocketMessage message, std::string& end);
-    Result<void> pass(Buffer message, const proto::Peek& frame);
+    Result<void> handle(net::WebSocketClient& client, net::WebSocketMessage message,
+                        std::string& end);
+    Result<void> pass(net::WebSocketClient& client, Buffer message, const proto::Peek& frame);
     Result<void> restart_cursor(std::uint64_t first_seq);
     void note(const Ruling& ruling, std::string& end);
     void set_phase(HostPhase phase);
