@@ -80,10 +80,26 @@ void log_start(base::Logger& logger, const base::Invocation& invocation, const A
 }
 
 void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtime,
-                         const base::Logger& logger) {
+                         const base::Logger& logger, std::uint64_t worker_count) {
     metrics.callback(base::Metrics::Kind::gauge, "relay_process_rss_bytes",
                      "Resident memory of the process.",
                      [] { return static_cast<double>(env::process_rss_bytes()); });
+    auto sum = [&runtime](auto member) {
+        double total = 0;
+        runtime.for_each_worker([&](const fiber::Worker&, const env::UringGauges& gauges) {
+            total += static_cast<double>((gauges.*member).load(std::memory_order_relaxed));
+        });
+        return total;
+    };
+    using Gauges = env::UringGauges;
+    metrics.callback(base::Metrics::Kind::counter, "relay_ring_enters_total",
+                     "System calls that submit to a ring or wait for it.",
+                     [sum] { return sum(&Gauges::system_calls); });
+    metrics.callback(base::Metrics::Kind::counter, "relay_receive_buffers_missing_total",
+                     "Times data had come and no receive buffer was free.",
+                     [sum] { return sum(&Gauges::buffers_missing); });
+    metrics.queue("receive_buffers", env::UringOptions().receive_buffers * worker_count,
+                  [sum] { return sum(&Gauges::buffers_held); });
     // Each fiber waits for one call at most, so what waits here is bounded by fibers.
     std::uint64_t bound = fiber::WorkerOptions().max_fibers;
     metrics.queue("blocking_pool", bound,
@@ -117,7 +133,7 @@ int run_relay(base::Invocation invocation) {
         log_start(logger, invocation, firehose, http);
     };
     options.add_metrics = [&](base::Metrics& metrics) {
-        add_process_metrics(metrics, program.runtime(), logger);
+        add_process_metrics(metrics, program.runtime(), logger, invocation.config.workers + 2);
     };
     Relay relay(program.runtime(), env, logger, std::move(options));
 

@@ -73,6 +73,7 @@ class Relay {
     api::RelayStatus relay_status();
     void register_metrics();
     void register_queues();
+    void register_http();
     void register_workers();
     void say(base::LogLevel level, std::string_view event, base::LogFields fields = {});
 

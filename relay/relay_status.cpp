@@ -89,6 +89,7 @@ void Relay::register_metrics() {
                       "Log lines dropped because the ring was full.",
                       [this] { return static_cast<double>(logger_.dropped_total()); });
     register_queues();
+    register_http();
     register_workers();
     if (options_.add_metrics) options_.add_metrics(metrics_);
 }
@@ -106,6 +107,33 @@ void Relay::register_queues() {
     metrics_.queue("http_connections", 2 * http.max_connections, [this] {
         return static_cast<double>(ports_->counters.open_connections.load());
     });
+}
+
+void Relay::register_http() {
+    const net::HttpServerCounters& counters = ports_->counters;
+    auto counter = [&](std::string_view name, std::string_view help, const auto& number,
+                       base::Labels labels = {}) {
+        metrics_.callback(
+            base::Metrics::Kind::counter, name, help,
+            [&number] { return static_cast<double>(number.load(std::memory_order_relaxed)); },
+            std::move(labels));
+    };
+    counter("relay_http_connections_total", "Connections accepted, on both ports.",
+            counters.connections);
+    counter("relay_http_requests_total", "Requests answered, on both ports.", counters.requests);
+    constexpr std::string_view cut = "relay_http_cut_total";
+    constexpr std::string_view help = "Connections refused or cut, by reason.";
+    auto because = [&](std::string_view reason, const auto& number) {
+        counter(cut, help, number, {{"reason", std::string(reason)}});
+    };
+    because("limit", counters.refused_by_limit);
+    because("address_limit", counters.refused_by_address_limit);
+    because("malformed", counters.refused_malformed);
+    because("too_large", counters.refused_too_large);
+    because("header_timeout", counters.header_timeouts);
+    because("body_timeout", counters.body_timeouts);
+    because("write_timeout", counters.write_timeouts);
+    because("accept_failed", counters.accept_failures);
 }
 
 void Relay::register_workers() {
