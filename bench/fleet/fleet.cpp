@@ -77,12 +77,13 @@ std::optional<std::string> Fleet::start(FleetStart& start) {
 std::optional<std::string> Fleet::open_groups() {
     std::uint64_t count = std::min(options_.workers, options_.hosts);
     for (std::uint64_t i = 0; i < count; ++i) {
-        Room& room = *rooms_.emplace_back(std::make_unique<Room>());
+        auto room_of_worker = rooms_.emplace_back(std::make_shared<Room>());
+        Room& room = *room_of_worker;
         fiber::WorkerOptions worker;
         worker.name = "hosts-" + std::to_string(i);
         worker.index = static_cast<std::uint32_t>(i + 1);
-        room.worker = &runtime_.start_worker(std::move(worker),
-                                             [&room] { static_cast<void>(room.end.wait()); });
+        room.worker = &runtime_.start_worker(
+            std::move(worker), [room_of_worker] { static_cast<void>(room_of_worker->end.wait()); });
         std::optional<std::string> failure;
         fiber::call_on(*room.worker, "open a group", [&] {
             room.group = std::make_unique<Group>(env_, options_, options_.hosts * i / count,

@@ -51,7 +51,7 @@ class Fleet {
     env::Env env_;
     const FleetOptions options_;
     StopRequest& stop_;
-    std::vector<std::unique_ptr<Room>> rooms_;
+    std::vector<std::shared_ptr<Room>> rooms_;  // shared with their workers, which end later
     env::Listener plc_listener_;
     std::unique_ptr<Plc> plc_;
     net::HttpServerCounters plc_counters_;

@@ -34,8 +34,8 @@ void Subscription::run(std::string_view accept, const net::HttpHeaders& headers,
 
 std::optional<Subscription::End> Subscription::begin(std::optional<std::uint64_t> cursor) {
     HostLog::Start start = log_.start(cursor);
-    if (start.kind == HostLog::Start::Kind::future) return End::future;
     position_ = start.position;
+    if (start.kind == HostLog::Start::Kind::future) return End::future;
     if (start.kind != HostLog::Start::Kind::outdated) return std::nullopt;
     Buffer info = proto::encode_frame(proto::InfoMessage{
         .name = "OutdatedCursor", .message = "Events after the cursor are no longer kept."});
