@@ -106,7 +106,7 @@ void Worker::run(std::move_only_function<void()> first) {
     for (;;) {
         step();
         if (fiber_count_ == 0) break;
-        bool look_only = has_ready() || has_messages();
+        bool look_only = has_ready() || has_messages() || !kernel_.completed().empty();
         if (!look_only) {
             gauges_.sleeps.store(gauges_.sleeps.load(std::memory_order_relaxed) + 1,
                                  std::memory_order_relaxed);
