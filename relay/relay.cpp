@@ -63,6 +63,7 @@ std::optional<std::string> Relay::start() {
     start_workers();
     start_ports();
     start_hosts();
+    stall_watch_ = fiber::spawn("watches for stalls", [this] { watch_for_stalls(); });
     if (options_.on_started) {
         options_.on_started(ports_->firehose_listener.local(), ports_->http_listener.local());
     }
@@ -130,6 +131,7 @@ std::optional<std::string> Relay::open_log() {
              {"clean", found.was_clean},
              {"segments", found.segments},
              {"head_seq", log_->log->head_seq()},
+             {"segments_dropped", found.segments_dropped},
              {"records_cut", found.records_cut},
              {"bytes_cut", found.wire_bytes_cut + found.facts_bytes_cut}});
     }
@@ -205,6 +207,7 @@ void Relay::start_hosts() {
 // Also after a start that failed half-way: what is not there is skipped.
 void Relay::stop() {
     say(base::LogLevel::info, "stopping");
+    stall_watch_.cancel_and_join();
     if (ports_ && ports_->firehose) ports_->firehose->stop();
     for (auto& room : rooms_) {
         fiber::call_on(*room->worker, "stop hosts", [&] { room->hosts->stop(); });
@@ -238,6 +241,26 @@ void Relay::stop() {
     }
     ports_.reset();  // its sockets are this worker's
     say(base::LogLevel::info, "stopped");
+}
+
+// The log's own worker may be the one that waits, so this one looks at it from outside.
+void Relay::watch_for_stalls() {
+    event_log::Stall seen = event_log::Stall::none;
+    while (fiber::sleep_for(std::chrono::seconds(1))) {
+        event_log::Stall now = log_->log->stall();
+        if (now == seen || now == event_log::Stall::reservation) continue;
+        seen = now;
+        if (now == event_log::Stall::none) {
+            say(base::LogLevel::info, "event log goes on");
+        } else {
+            const auto& counters = log_->log->counters();
+            say(base::LogLevel::error, "event log takes no events",
+                {{"reason", event_log::name_of(now)},
+                 {"dir", options_.config.data_dir},
+                 {"free_bytes", counters.free_bytes.load(std::memory_order_relaxed)},
+                 {"disk_bytes", counters.disk_bytes.load(std::memory_order_relaxed)}});
+        }
+    }
 }
 
 void Relay::say(base::LogLevel level, std::string_view event, base::LogFields fields) {

@@ -68,6 +68,7 @@ class Relay {
     void start_ports();
     void start_hosts();
     void stop();
+    void watch_for_stalls();
 
     api::LogStatus log_status() const;
     api::RelayStatus relay_status();
@@ -98,6 +99,7 @@ class Relay {
     std::unique_ptr<LogRoom> log_;
     std::vector<std::unique_ptr<WorkerRoom>> rooms_;
     std::unique_ptr<Ports> ports_;
+    fiber::Task stall_watch_;
 };
 
 }  // namespace ringlay

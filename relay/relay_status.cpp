@@ -8,7 +8,10 @@ api::LogStatus Relay::log_status() const {
     const event_log::Log& log = *log_->log;
     const event_log::LogCounters& counters = log.counters();
     auto read = [](const auto& number) { return number.load(std::memory_order_relaxed); };
-    return {.stall = event_log::name_of(log.stall()),
+    const event_log::Stall stall = log.stall();
+    const bool passes = stall == event_log::Stall::none || stall == event_log::Stall::reservation;
+    return {.is_stalled = !passes,
+            .stall = event_log::name_of(stall),
             .head_seq = log.head_seq(),
             .synced_seq = log.synced().seq,
             .oldest_seq = read(counters.oldest_seq),

@@ -52,7 +52,7 @@ void write_consumer(JsonWriter& json, const firehose::ConsumerStatus& consumer) 
 
 Health health_page(const LogStatus& log, std::string_view version) {
     Health health;
-    health.is_ok = log.stall == "none" || log.stall == "reservation";
+    health.is_ok = !log.is_stalled;
     JsonWriter json;
     json.begin_object();
     json.key("status").text(health.is_ok ? "ok" : "error");

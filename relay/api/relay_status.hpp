@@ -11,7 +11,8 @@
 namespace ringlay::api {
 
 struct LogStatus {
-    std::string_view stall;  // "none", or why nothing is appended
+    bool is_stalled = false;  // nothing is appended, and it will not pass by itself in a moment
+    std::string_view stall;   // "none", or why
     std::uint64_t head_seq = 0;
     std::uint64_t synced_seq = 0;
     std::uint64_t oldest_seq = 0;
