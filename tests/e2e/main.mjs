@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { startLoad } from './lib/account.mjs';
 import { Fleet } from './lib/fleet.mjs';
 import { RawReader } from './lib/raw.mjs';
 import { Reader } from './lib/reader.mjs';
@@ -25,6 +26,7 @@ class Trial {
         this.random = seededRandom(seed);
         this.relays = [];
         this.readers = [];
+        this.loads = [];
     }
 
     note(text) {
@@ -73,11 +75,19 @@ class Trial {
         return reader;
     }
 
+    // Ends with the case at the latest, or it would run into the next one.
+    startLoad(accounts, options) {
+        const load = startLoad(accounts, options);
+        this.loads.push(load);
+        return load;
+    }
+
     command(args, options) {
         return runCommand(this.binary, args, options);
     }
 
     async cleanUp() {
+        for (const load of this.loads) await load.stop().catch(() => {});
         for (const reader of this.readers) reader.close();
         const complaints = [];
         for (const relay of this.relays) complaints.push(await relay.stop());

@@ -25,9 +25,7 @@ export async function run(t) {
     for (const kind of ['#commit', '#sync', '#identity', '#account']) {
         check(kinds[kind] > 0, `the load made no ${kind}, so this proves nothing about it`);
     }
-    const statuses = new Set(
-        load.filter((f) => f.t === '#account').map((f) => f.payload.status),
-    );
+    const statuses = new Set(load.filter((f) => f.t === '#account').map((f) => f.payload.status));
     for (const status of [undefined, 'deactivated', 'takendown', 'deleted']) {
         check(statuses.has(status), `the load made no #account with status ${status}`);
     }

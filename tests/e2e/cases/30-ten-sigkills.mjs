@@ -1,14 +1,14 @@
 // The relay is killed ten times under load and started again on the same data directory. Whoever
 // saves its cursor sees every event of every host once, in order, with rising seq; and who comes
 // later sees the same bytes.
-import { Account, startLoad } from '../lib/account.mjs';
+import { Account } from '../lib/account.mjs';
 import { compareBytes, firstNotRising } from '../lib/frames.mjs';
 import { check, expectSame, sleep } from '../lib/util.mjs';
 
 export const name = 'ten SIGKILLs';
 
 const kills = 10;
-const loadSeconds = 40;
+const loadSeconds = 30;
 
 // Ten pauses of `loadSeconds` in sum, from a tenth of a second (the relay is still starting) on.
 function pauses(random) {
@@ -30,13 +30,15 @@ export async function run(t) {
     const accounts = (
         await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 3, 'killed')))
     ).flat();
-    const load = startLoad(accounts, { concurrency: 3 });
+    const load = t.startLoad(accounts, { concurrency: 3 });
 
     const plan = pauses(t.random);
     for (const [i, seconds] of plan.entries()) {
         await sleep(seconds * 1000);
         await relay.kill();
-        await relay.expectSoundLog('check', `after kill ${i + 1}`);
+        // Every other time it is started at once, as a supervisor would: before the kernel has let go
+        // of all that the dead process held.
+        if (i % 2) await relay.expectSoundLog('check', `after kill ${i + 1}`);
         await relay.start();
     }
     await relay.ready();

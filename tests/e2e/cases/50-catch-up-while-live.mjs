@@ -1,6 +1,6 @@
 // Consumers begin at cursor 0, and at places in between, while events flow; at whatever pace they
 // read, each passes from stored to live events without a gap or an event twice.
-import { Account, startLoad } from '../lib/account.mjs';
+import { Account } from '../lib/account.mjs';
 import { compareBytes } from '../lib/frames.mjs';
 import { check, expectSame, sleep } from '../lib/util.mjs';
 
@@ -14,7 +14,7 @@ export async function run(t) {
     const accounts = (
         await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 4, 'catchup')))
     ).flat();
-    const load = startLoad(accounts, { textBytes: 20_000 });
+    const load = t.startLoad(accounts, { textBytes: 20_000 });
     await reader.waitFor(reader.frames.length + 150, 40);
 
     const joined = [];

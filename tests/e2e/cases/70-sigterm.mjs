@@ -1,6 +1,6 @@
 // SIGTERM: consumers are told to come back, the relay ends well and soon, and the next start goes on
 // where this one ended, with what happened in between.
-import { Account, startLoad } from '../lib/account.mjs';
+import { Account } from '../lib/account.mjs';
 import { check, expectSame, sleep } from '../lib/util.mjs';
 
 export const name = 'sigterm';
@@ -25,7 +25,7 @@ export async function run(t) {
     const accounts = (
         await Promise.all(t.fleet.hosts.map((h) => Account.createMany(h, 2, 'sigterm')))
     ).flat();
-    const load = startLoad(accounts, { concurrency: 2 });
+    const load = t.startLoad(accounts, { concurrency: 2 });
     await sleep(1500);
 
     const exit = await relay.terminate(limit);

@@ -71,9 +71,9 @@ function shortestWidth(n) {
     return n < 2 ** 32 ? 5 : 9;
 }
 
-// -> { raw, bytes, op, t, seq, did, rev, payload, seqSpan, key }. Two frames with one `key` are the same
-// bytes but for the seq. Throws on anything that is not exactly two maps.
-export function parseFrame(raw) {
+// -> { raw, bytes, op, t, seq, did, rev, payload, seqSpan }; an #info or an error frame has no seq.
+// Throws on anything that is not exactly two maps.
+export function readFrame(raw) {
     const header = readMap(raw, 0);
     const body = readMap(raw, header.end);
     if (body.end !== raw.length)
@@ -87,7 +87,6 @@ export function parseFrame(raw) {
         seq: undefined,
         did: undefined,
         payload: body.values,
-        key: undefined,
     };
     frame.rev = body.values.rev;
     frame.did = body.values.did ?? body.values.repo;
@@ -98,6 +97,15 @@ export function parseFrame(raw) {
     const [start, end] = frame.seqSpan;
     if (end - start !== shortestWidth(frame.seq))
         throw new Error(`seq ${frame.seq} is not in shortest form`);
+    return frame;
+}
+
+// -> the frame of readFrame() with a `key`: two frames with one key are the same bytes but for the
+// seq.
+export function parseFrame(raw) {
+    const frame = readFrame(raw);
+    if (frame.seq === undefined) return frame;
+    const [start, end] = frame.seqSpan;
     frame.key = crypto
         .createHash('sha256')
         .update(raw.subarray(0, start))
@@ -105,22 +113,6 @@ export function parseFrame(raw) {
         .update(raw.subarray(end))
         .digest('base64');
     return frame;
-}
-
-// What remains of a frame that is only to be compared: a long load would fill the memory.
-export function lighten(frame) {
-    const { t, op, seq, did, rev, key } = frame;
-    return {
-        t,
-        op,
-        seq,
-        did,
-        rev,
-        key,
-        bytes: frame.raw.length,
-        payload: { seq, did, rev },
-        raw: null,
-    };
 }
 
 function hexAround(raw, at) {

@@ -3,13 +3,14 @@
 import crypto from 'node:crypto';
 import net from 'node:net';
 
-import { lighten, parseFrame } from './frames.mjs';
+import { parseFrame } from './frames.mjs';
 import { subscribePath } from './reader.mjs';
 import { Failure, until } from './util.mjs';
 
 export class RawReader {
-    constructor(port, { cursor, name = 'raw reader', bytesPerSecond = 0, light = false } = {}) {
-        Object.assign(this, { port, name, bytesPerSecond, light });
+    // With a `tally` (tally.mjs) the events go there, and none are kept in `frames`.
+    constructor(port, { cursor, name = 'raw reader', bytesPerSecond = 0, tally = null } = {}) {
+        Object.assign(this, { port, name, bytesPerSecond, tally });
         this.frames = [];
         this.others = [];
         this.problems = [];
@@ -140,9 +141,10 @@ export class RawReader {
             this.problems.push(`opcode ${opcode}`);
         } else {
             try {
-                const frame = parseFrame(this.light ? body : Buffer.from(body));
+                if (this.tally?.accept(body)) return;
+                const frame = parseFrame(Buffer.from(body));
                 if (frame.seq === undefined) this.others.push(frame);
-                else this.frames.push(this.light ? lighten(frame) : frame);
+                else this.frames.push(frame);
             } catch (error) {
                 this.problems.push(`a frame that cannot be read: ${error.message}`);
             }
@@ -162,12 +164,14 @@ export class RawReader {
     }
 
     state() {
-        return `${this.ended ? `closed (${this.closeCode})` : 'open'}, last seq ${this.frames.at(-1)?.seq}`;
+        const last = this.tally ? this.tally.lastSeq : this.frames.at(-1)?.seq;
+        return `${this.ended ? `closed (${this.closeCode})` : 'open'}, last seq ${last}`;
     }
 
     expectClean() {
-        if (this.problems.length)
-            throw new Failure(`${this.name}: ${this.problems[0]}`, this.problems.slice(0, 10));
+        const problems = [...this.problems, ...(this.tally?.problems ?? [])];
+        if (problems.length)
+            throw new Failure(`${this.name}: ${problems[0]}`, problems.slice(0, 10));
     }
 
     close() {

@@ -1,26 +1,17 @@
 // Subscribes to a firehose with the `ws` package and keeps every frame it gets.
 import WebSocket from 'ws';
 
-import { lighten, parseFrame } from './frames.mjs';
+import { parseFrame } from './frames.mjs';
 import { Failure, sleep, until } from './util.mjs';
 
 export const subscribePath = '/xrpc/com.atproto.sync.subscribeRepos';
 
 export class Reader {
     // url: ws://host:port. With `reconnect` it comes back after any break, with the seq of the last
-    // event it saw as cursor: what a consumer that saves its cursor after each event does. A `light` reader
-    // keeps no bytes.
+    // event it saw as cursor: what a consumer that saves its cursor after each event does.
     constructor(
         url,
-        {
-            cursor,
-            reconnect = false,
-            name = 'reader',
-            headers,
-            ws = {},
-            onFrame,
-            light = false,
-        } = {},
+        { cursor, reconnect = false, name = 'reader', headers, ws = {}, onFrame } = {},
     ) {
         Object.assign(this, {
             url,
@@ -30,7 +21,6 @@ export class Reader {
             headers,
             wsOptions: ws,
             onFrame,
-            light,
         });
         this.frames = [];
         this.others = []; // #info and error frames
@@ -77,7 +67,7 @@ export class Reader {
                 `seq ${frame.seq} after ${this.frames.at(-1)?.seq ?? `cursor ${this.cursor}`}`,
             );
         }
-        this.frames.push(this.light ? lighten(frame) : frame);
+        this.frames.push(frame);
         this.dids.add(frame.did);
         this.cursor = frame.seq;
         this.onFrame?.(frame);

@@ -38,22 +38,23 @@ export async function until(condition, seconds, what) {
     }
 }
 
-// `count` ports that were free a moment ago, all different.
+function isFree(port) {
+    return new Promise((resolve) => {
+        const server = net.createServer();
+        server.once('error', () => resolve(false));
+        server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+}
+
+// `count` ports that were free a moment ago, all different. None is of those that the kernel gives to
+// outgoing connections (from 32768 on): while a relay is dead, such a connection would take its port.
 export async function freePorts(count) {
-    const servers = await Promise.all(
-        Array.from(
-            { length: count },
-            () =>
-                new Promise((resolve, reject) => {
-                    const server = net.createServer();
-                    server.once('error', reject);
-                    server.listen(0, '127.0.0.1', () => resolve(server));
-                }),
-        ),
-    );
-    const ports = servers.map((s) => s.address().port);
-    await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
-    return ports;
+    const ports = new Set();
+    while (ports.size < count) {
+        const port = 10_000 + Math.floor(Math.random() * 22_000);
+        if (await isFree(port)) ports.add(port);
+    }
+    return [...ports];
 }
 
 export function seededRandom(seed) {
