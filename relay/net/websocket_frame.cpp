@@ -136,7 +136,7 @@ ControlFrame encode_close(std::uint16_t code, std::string_view reason,
     std::array<std::uint8_t, max_control_bytes> payload;
     payload[0] = static_cast<std::uint8_t>(code >> 8);
     payload[1] = static_cast<std::uint8_t>(code & 0xff);
-    std::memcpy(&payload[2], reason.data(), size);
+    std::copy_n(reason.begin(), size, payload.begin() + 2);
     return encode_control(Opcode::close, Bytes(payload).first(2 + size), mask);
 }
 

@@ -1,5 +1,5 @@
-// Any bytes in the files of an event log, also under right checksums, which chance would not find: a
-// facts record that is accepted is written again alike, as are headers, seals and reservations.
+// Any bytes in the files of an event log, also under right checksums, which chance would not find:
+// a facts record that is accepted is written again alike, as are headers, seals and reservations.
 #include <algorithm>
 
 #include "proto/base/assert.hpp"

@@ -221,6 +221,7 @@ TEST_CASE("a continuation of nothing and a message inside another are refused") 
 TEST_CASE("a close carries a code that may be sent and a reason that is text, or nothing") {
     CHECK(decode(frame(Opcode::close, "")) == Events{"close:1005:"});
     CHECK(decode(encode_close(1000, "").bytes()) == Events{"close:1000:"});
+    CHECK(decode(encode_close(1000, {}).bytes()) == Events{"close:1000:"});  // no text at all
     CHECK(decode(encode_close(1001, "bye").bytes()) == Events{"close:1001:bye"});
     CHECK(decode(encode_close(1008, "why", key).bytes(), as_server) == Events{"close:1008:why"});
     CHECK(decode(frame(Opcode::close, "\x03")) == Events{"!1002 websocket: close code cut"});
