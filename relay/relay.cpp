@@ -22,6 +22,18 @@ net::HttpHeaders response_headers(std::string_view server) {
     return {{"Server", server}, {"Access-Control-Allow-Origin", "*"}};
 }
 
+// After a kill the kernel takes a ring apart when its process is gone already, and only then closes
+// the sockets that it waited on (31 ms were seen): a supervisor that starts us at once comes first.
+Result<env::Listener> listen_patiently(env::Env& env, const Address& address) {
+    const Deadline patience = Deadline::in(std::chrono::seconds(3));
+    auto bound = env.net.listen(address);
+    while (!bound && bound.error().code == Errc::busy && env.clock.now() < patience.at) {
+        if (!fiber::sleep_for(std::chrono::milliseconds(20))) break;
+        bound = env.net.listen(address);
+    }
+    return bound;
+}
+
 std::string sentence(std::string_view what, const Error& error) {
     std::string text(what);
     text += ": ";
@@ -85,7 +97,7 @@ std::optional<std::string> Relay::bind_ports() {
     for (const auto& [flag, bind, port, listener] : wanted) {
         auto address = Address::parse(bind, port);
         if (!address) return sentence(bind, address.error());
-        auto bound = env_.net.listen(*address);
+        auto bound = listen_patiently(env_, *address);
         if (!bound) {
             return sentence("cannot listen on " + address->text() + " (choose another with " +
                                 std::string(flag) + ")",

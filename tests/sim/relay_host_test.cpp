@@ -363,6 +363,8 @@ TEST_CASE("the port, the directory and the settings: a start that fails says why
     line.world.run_for(100ms);
     line.start_relay();  // the same machine, ports and directory
     line.world.run_for(1s);
+    CHECK_FALSE(line.lives[1]->failure.has_value());  // a killed one's ports stay for a moment
+    line.world.run_for(5s);
     REQUIRE(line.lives[1]->failure.has_value());
     CHECK(line.lives[1]->failure->find("cannot listen on") != std::string::npos);
     CHECK(line.lives[1]->failure->find("--port") != std::string::npos);
