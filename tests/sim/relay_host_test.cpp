@@ -95,8 +95,8 @@ struct Stage {
                   options.disk.capacity_bytes = disk_bytes;
                   return options;
               }(),
-              2),
-          host(std::make_unique<ScriptedHost>(line.world, std::move(script))) {
+              2) {
+        host = std::make_unique<ScriptedHost>(line.world, std::move(script));
         line.adjust = [this](RelayOptions& options) {
             options.config.hosts.push_back(
                 {line.world.machine("host").address(0).ip_text(), SimHost::port});
@@ -141,9 +141,9 @@ struct Stage {
         return text;
     }
 
-    Line line;
-    std::unique_ptr<ScriptedHost> host;
     env::Env env;
+    std::unique_ptr<ScriptedHost> host;  // its fibers run until the end of the line's world
+    Line line;
     int visits = 0;
 };
 
