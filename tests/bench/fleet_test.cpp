@@ -360,7 +360,9 @@ TEST_ON_BOTH_KERNELS("events come live at their rate; a ping is answered; the en
     } while (message);
     CHECK(message.error().code == Errc::closed);
     CHECK(client.close_info().code == 1001);
-    { net::WebSocketClient hangs_up = std::move(client); }
+    {
+        net::WebSocketClient hangs_up = std::move(client);
+    }
     stopping.join();
 }
 
