@@ -100,6 +100,9 @@ std::optional<Consumer::End> Consumer::send_some() {
         }
         if (view->empty()) return wait_for_work();
         Bytes bytes = view->bytes();
+        // Cuts fall anywhere, so while there is much to send a boundary would be met by chance only,
+        // and the answer to a ping would wait for the head.
+        if (pong_) bytes = up_to_boundary(bytes);
         auto sent = seat_.socket.send_now({&bytes, 1});
         if (!sent) {
             return sent.error().code == Errc::cancelled ? End::going_away : End::peer_gone;
@@ -155,21 +158,22 @@ std::optional<Consumer::End> Consumer::wait_for_work() {
     if (now - last_heard_ >= context_.limits.dead_after) return End::dead;
     last_ping_ = now;
     last_sent_ = now;
-    auto ping = net::encode_control(net::Opcode::ping, {});
-    if (!seat_.socket.send(ping.bytes(), Deadline::in(context_.limits.stall))) {
-        return fiber::is_cancelled() ? End::going_away : End::peer_gone;
-    }
-    return std::nullopt;
+    return send_control(net::encode_control(net::Opcode::ping, {}));
 }
 
 std::optional<Consumer::End> Consumer::send_pending_control() {
     if (!pong_ || !reader_->at_frame_boundary()) return std::nullopt;
     net::ControlFrame pong = *pong_;
     pong_.reset();
-    if (!seat_.socket.send(pong.bytes(), Deadline::in(context_.limits.stall))) {
-        return fiber::is_cancelled() ? End::going_away : End::peer_gone;
-    }
-    return std::nullopt;
+    return send_control(pong);
+}
+
+std::optional<Consumer::End> Consumer::send_control(const net::ControlFrame& frame) {
+    is_blocked_ = true;
+    auto sent = seat_.socket.send(frame.bytes(), Deadline::in(context_.limits.stall));
+    is_blocked_ = false;
+    if (sent || ended_) return std::nullopt;
+    return fiber::is_cancelled() ? End::going_away : End::peer_gone;
 }
 
 void Consumer::farewell(End end) {
@@ -226,12 +230,16 @@ void Consumer::farewell(End end) {
     }
 }
 
+Bytes Consumer::up_to_boundary(Bytes bytes) const {
+    return bytes.first(std::min<std::uint64_t>(bytes.size(), reader_->bytes_to_boundary()));
+}
+
 void Consumer::finish_frame(Deadline deadline) {
     while (!reader_->at_frame_boundary()) {
         auto view = reader_->view(context_.limits.max_send_bytes);
         if (!view || view->empty()) return;
         Bytes bytes = view->bytes();
-        bytes = bytes.first(std::min<std::uint64_t>(bytes.size(), reader_->bytes_to_boundary()));
+        bytes = up_to_boundary(bytes);
         auto sent = seat_.socket.send_now({&bytes, 1});
         if (!sent) return;
         reader_->advance(*view, *sent);

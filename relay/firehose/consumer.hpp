@@ -76,10 +76,12 @@ class Consumer {
     std::optional<End> begin();
     std::optional<End> send_some();
     std::optional<End> send_pending_control();
+    std::optional<End> send_control(const net::ControlFrame& frame);
     std::optional<End> wait_for_work();
     std::optional<End> wait_writable();
     void farewell(End end);
     void finish_frame(Deadline deadline);
+    Bytes up_to_boundary(Bytes bytes) const;  // of the present frame
 
     void listen();
     bool take_inbound(std::span<std::uint8_t> bytes);

@@ -29,8 +29,13 @@ class SimHost {
   public:
     static constexpr std::uint16_t port = 2583;
 
-    SimHost(env::World& world, std::string name, std::size_t event_count, std::uint32_t hang_ups)
-        : world_(world), name_(std::move(name)), event_count_(event_count), hang_ups_(hang_ups) {
+    SimHost(env::World& world, std::string name, std::size_t event_count, std::uint32_t hang_ups,
+            std::uint64_t handle_bytes = 200)
+        : world_(world),
+          name_(std::move(name)),
+          event_count_(event_count),
+          hang_ups_(hang_ups),
+          handle_bytes_(handle_bytes) {
         world.machine(name_).start_worker({.name = name_, .index = 0}, [this] { run(); });
     }
 
@@ -56,7 +61,7 @@ class SimHost {
             for (std::uint64_t burst = 1 + env_.random.below(4); burst > 0; --burst) {
                 if (has_emitted_all()) break;
                 seq += 1 + env_.random.below(3);  // gaps are normal
-                std::string handle(3 + env_.random.below(200), 'h');
+                std::string handle(3 + env_.random.below(handle_bytes_), 'h');
                 handle += "." + name_ + std::to_string(seq) + ".test";
                 events_.push_back(proto::encode_frame(
                     proto::IdentityEvent{.seq = seq,
@@ -103,7 +108,8 @@ class SimHost {
     env::World& world_;
     const std::string name_;
     const std::size_t event_count_;
-    const std::uint32_t hang_ups_;  // per cent of events before which the connection breaks
+    const std::uint32_t hang_ups_;      // per cent of events before which the connection breaks
+    const std::uint64_t handle_bytes_;  // at most, of the made-up part
     env::Env env_;
     net::HttpServerCounters counters_;
     std::deque<Buffer> events_;  // which stay where they are while they are sent

@@ -106,8 +106,11 @@ class RawConsumer {
 };
 
 struct Scene {
-    explicit Scene(std::uint64_t seed = 1, std::size_t events = 50) : line(options(seed), 2) {
-        line.hosts.push_back(std::make_unique<SimHost>(line.world, "host", events, 0));
+    explicit Scene(std::uint64_t seed = 1, std::size_t events = 50,
+                   std::uint64_t handle_bytes = 200)
+        : line(options(seed), 2) {
+        line.hosts.push_back(
+            std::make_unique<SimHost>(line.world, "host", events, 0, handle_bytes));
     }
 
     static env::WorldOptions options(std::uint64_t seed) {
@@ -244,6 +247,30 @@ TEST_CASE("pings are answered with their payload, between frames of the stream")
     CHECK(events == 50);
     REQUIRE_FALSE(pongs.empty());
     CHECK(pongs.back() == Buffer{2});  // of pings that pile up only the latest needs an answer
+}
+
+TEST_CASE("a pong never falls into a frame, however often a frame is cut by a full socket") {
+    Scene scene(1, 50, 300'000);  // a socket holds 64 KB
+    std::size_t events = 0, pongs = 0;
+    std::string_view violation;
+    scene.play([&](env::Env&, RawConsumer& consumer) {
+        CHECK(consumer.connect("?cursor=0") == 101);
+        for (std::uint8_t i = 0; events < 50; ++i) {
+            static_cast<void>(fiber::sleep_for(5ms));  // the sender stands in the middle of a frame
+            if (!consumer.send(net::Opcode::ping, Buffer{i})) break;
+            auto frame = consumer.next(30s);
+            if (!frame) break;
+            if (frame->kind == Event::Kind::pong) ++pongs;
+            if (frame->kind == Event::Kind::message) {
+                CHECK(without_seq(frame->payload) ==
+                      without_seq(scene.line.hosts[0]->events()[events++]));
+            }
+        }
+        violation = consumer.violation;
+    });
+    CHECK(violation.empty());
+    CHECK(events == 50);
+    CHECK(pongs > 5);
 }
 
 TEST_CASE("an idle consumer is pinged; one that never answers is let go, one that does stays") {
