@@ -100,7 +100,7 @@ std::optional<Consumer::End> Consumer::send_some() {
         }
         if (view->empty()) return wait_for_work();
         Bytes bytes = view->bytes();
-        // Cuts fall anywhere, so while there is much to send a boundary would be met by chance only,
+        // Cuts fall anywhere: while there is much to send, a boundary would be met by chance only,
         // and the answer to a ping would wait for the head.
         if (pong_) bytes = up_to_boundary(bytes);
         auto sent = seat_.socket.send_now({&bytes, 1});

@@ -277,7 +277,7 @@ TEST_CASE("a host that falls silent is pinged and then dialled again; one that a
     Stage stage([](ScriptedHost::Connection connection) {
         connection.send(event(connection.number));
         if (connection.number == 1) {
-            static_cast<void>(fiber::sleep_for(3600s));  // not even a pong
+            static_cast<void>(fiber::sleep_for(48h));  // not even a pong
             return;
         }
         net::WebSocketDecoder decoder({.role = net::WebSocketDecoder::Role::server});
