@@ -257,6 +257,8 @@ TEST_ON_BOTH_KERNELS("a host replays what its accounts began with, signed as the
                                          proto::FrameKind::commit}));
     }
     static_cast<void>(client.close(1000, {}, Deadline::in(seconds(5))));
+    std::string escaped = "/did%3Aplc%3a" + first.substr(8);
+    CHECK(text_of(fleet.get(fleet.start.plc, escaped), "id") == first);
     fleet.get(fleet.start.plc, "/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", 404);
     fleet.stop();
     CHECK_FALSE(fleet.failure.has_value());
@@ -334,7 +336,7 @@ TEST_ON_BOTH_KERNELS("a cursor of the future is refused, one of the past is told
     static_cast<void>(late.close(1000, {}, Deadline::in(seconds(5))));
 }
 
-TEST_ON_BOTH_KERNELS("events come live at their rate; a ping is answered; the end is said") {
+TEST_ON_BOTH_KERNELS("events come live at their rate, between pings, and the end is said") {
     FleetOptions options = small_fleet();
     options.rate = 300;
     options.events = 0;
@@ -364,6 +366,18 @@ TEST_ON_BOTH_KERNELS("events come live at their rate; a ping is answered; the en
         net::WebSocketClient hangs_up = std::move(client);
     }
     stopping.join();
+}
+
+TEST_ON_BOTH_KERNELS("a ping is answered while nothing happens") {
+    FleetOptions options = small_fleet();
+    RunningFleet fleet(world, options);
+    auto client = fleet.subscribe(0, "");
+    Nanos before = client.last_heard();
+    CHECK(client.send_ping());
+    auto nothing = client.receive(Deadline::in(std::chrono::milliseconds(300)));
+    REQUIRE_FALSE(nothing.has_value());
+    CHECK(nothing.error().code == Errc::timed_out);
+    CHECK(client.last_heard() > before);
 }
 
 TEST_ON_BOTH_KERNELS("draining counts every event for every consumer, and says why it ended") {
