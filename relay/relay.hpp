@@ -9,7 +9,7 @@
 // Workers: "main" (this, HTTP, accepting), "log" (sequencer, append, sync), and config.workers that
 // have hosts and consumers. The same code runs on io_uring and in the simulator.
 //
-// Owner    main.cpp, or a simulation.
+// Owner    main.cpp, or a simulation; destroyed only when its workers have ended (Runtime::join).
 // Thread   run() is the first fiber of the main worker; request_stop() from any thread.
 #pragma once
 
