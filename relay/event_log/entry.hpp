@@ -6,6 +6,7 @@
 // Bound    senders own their entries: how many they make is their bound (a host's window).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string_view>
@@ -16,6 +17,14 @@
 #include "relay/fiber/mailbox.hpp"
 
 namespace ringlay::event_log {
+
+// How far the entries of one sender have come, for a sender that does not look at each.
+// Written by the log worker when they are in the log; read by anyone: first count (acquire), then
+// seq, which is then at least that of entry number `count`.
+struct Receipt {
+    std::atomic<std::uint64_t> count{0};
+    std::atomic<std::uint64_t> seq{0};  // of the log when the newest of them was in it
+};
 
 struct Entry : fiber::MailboxNode {
     // The message as it goes out (frame header and payload), but for the seq: the CBOR integer at
@@ -28,10 +37,15 @@ struct Entry : fiber::MailboxNode {
     std::uint16_t verdicts = 0;  // Verdict bits
     std::uint32_t host_id = 0;   // for host_name: set by the sequencer
     std::uint64_t upstream_seq = 0;
+    // Of an event of a host: every event of it up to here was finished before this one was pushed.
+    // At most upstream_seq - 1. The host's cursor after a restart is made of these.
+    std::uint64_t host_ack = 0;
     WallMillis received{};
     std::string_view text;  // the DID; for host_name the host's name
 
-    Bell* done_bell = nullptr;  // may be shared by entries; outlives them
+    std::array<Bytes, facts_field_count> fields{};  // of the facts; ack_lag is set by the log
+    Receipt* receipt = nullptr;                     // may be shared by entries; outlives them
+    Bell* done_bell = nullptr;                      // may be shared by entries; outlives them
 
     // Set by the log worker, before is_done.
     std::uint64_t seq = 0;   // 0: has no frame

@@ -30,8 +30,10 @@ enum class FactsKind : std::uint8_t {
     identity = 3,
     account = 4,
     // facts without a frame
-    host_name = 64,    // host_id is `text`, and its cursor is upstream_seq
-    host_cursor = 65,  // the cursor of host_id is upstream_seq, whatever it was before
+    host_name = 64,          // host_id is `text`, and its cursor is upstream_seq
+    host_cursor = 65,        // the cursor of host_id is upstream_seq, whatever it was before
+    late_verification = 66,  // an event that was passed unverified is right: rev, data, commit
+    account_standing = 67,   // decided here, or learned by asking: the account's standings
 };
 
 constexpr bool is_event(FactsKind kind) {
@@ -44,8 +46,24 @@ enum Verdict : std::uint16_t {
 inline constexpr std::uint16_t known_verdicts = verdict_unverified;
 
 // Optional fields, in the order of their presence bits and of their bytes.
-enum class FactsField : std::uint8_t { rev, data_cid, commit_cid, statuses, index_delta };
-inline constexpr std::size_t facts_field_count = 5;
+enum class FactsField : std::uint8_t {
+    rev,         // 13 characters
+    data_cid,    // 36 bytes
+    commit_cid,  // 36 bytes
+    statuses,    // local and upstream standing, a byte each (proto::AccountStanding)
+    index_delta,
+    ack_lag,     // u64: upstream_seq - 1 - host_ack of the event; absent: 0 (docs/event-log.md)
+    seqs_above,  // u64s, rising: of host_name, the host's events in the log above its cursor
+};
+inline constexpr std::size_t facts_field_count = 7;
+
+// A place in the facts: the segment (by its base) and the offset in its facts file.
+struct FactsPoint {
+    std::uint64_t segment_base = 0;
+    std::uint64_t offset = 0;
+
+    auto operator<=>(const FactsPoint&) const = default;
+};
 
 struct Facts {
     FactsKind kind = FactsKind::commit;

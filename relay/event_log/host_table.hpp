@@ -20,7 +20,11 @@ namespace ringlay::event_log {
 struct Host {
     std::uint32_t id = 0;  // 1, 2, 3 ...
     std::string name;
-    std::uint64_t upstream_seq = 0;  // of its newest event in the log: its cursor; 0: none
+    // Its cursor: every event of it up to here is in the log or was refused; 0: none.
+    std::uint64_t upstream_seq = 0;
+    // Of its events in the log above the cursor (others between them were still on their way):
+    // these will be sent again, and must be passed over. Rising; at most a host window's events.
+    std::vector<std::uint64_t> seqs_above;
 
     bool operator==(const Host&) const = default;
 };

@@ -116,6 +116,12 @@ class Log {
     // No seq above this one has ever been issued, in this life or an earlier one.
     std::uint64_t highest_issued_seq() const;
     SyncedTo synced() const;
+    FactsPoint synced_facts() const;
+    // Where the facts of the log ended when it was opened.
+    FactsPoint opened_facts() const;
+    // Facts before this point are folded and flushed. Segments that leave the window keep their
+    // facts file until then; retention of frames never waits for it.
+    void facts_needed_from(FactsPoint point);
     Stall stall() const;
     const LogCounters& counters() const;
     PublishedTail& tail();

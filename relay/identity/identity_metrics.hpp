@@ -1,0 +1,25 @@
+// The counters of all resolvers together.
+#pragma once
+
+#include "relay/base/metrics.hpp"
+
+namespace ringlay::identity {
+
+struct IdentityMetrics {
+    IdentityMetrics(base::Metrics& metrics, std::size_t max_waiting);
+
+    base::Counter& plc_requests;  // relay_identity_lookups_total{method,result}
+    base::Counter& plc_found;
+    base::Counter& plc_none;
+    base::Counter& plc_unavailable;
+    base::Counter& web_requests;
+    base::Counter& web_found;
+    base::Counter& web_none;
+    base::Counter& web_unavailable;
+    base::Counter& refused_full;    // no room to wait
+    base::Counter& refused_budget;  // take_refresh() said no
+    base::Histogram& seconds;       // of one request
+    base::QueueGauge& waiting;      // relay_queue_depth{queue="identity_lookups"}
+};
+
+}  // namespace ringlay::identity

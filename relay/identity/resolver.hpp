@@ -1,0 +1,61 @@
+// Looks DIDs up: did:plc at the directory, did:web at its own domain (protocol 6.4, 6.5).
+//
+// Look-ups of one DID that are under way at once are one request. The directory has a bounded
+// number of connections and is left alone as long as it asks for (Retry-After, or a back-off after
+// failures); each did:web domain has a lane of its own, one request at a time, so that a domain that
+// never answers delays nobody else. A host whose events cause too many refreshes is refused
+// further ones for a while.
+//
+// Owner    a shard; one for each, so nothing here is shared between threads.
+// Thread   its worker. look_up() returns at once; `done` is called later in a fiber of this worker,
+//          exactly once, also when the resolver stops (unavailable).
+// Bound    max_waiting look-ups; concurrency; one answer of max_document_bytes each.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "relay/env/env.hpp"
+#include "relay/identity/identity.hpp"
+#include "relay/identity/identity_metrics.hpp"
+
+namespace ringlay::identity {
+
+struct ResolverOptions {
+    std::string plc_url;  // http(s)://host[:port], without a path
+    std::string user_agent;
+    std::size_t plc_concurrency = 16;
+    std::size_t web_concurrency = 8;  // all domains of this resolver together
+    std::size_t max_waiting = 64 * 1024;
+    std::size_t max_waiting_per_domain = 64;
+    std::size_t max_document_bytes = 256 * 1024;
+    Nanos request_timeout = std::chrono::seconds(5);
+    // did:web on plain http and with a port (`localhost%3A2600`): tests and private networks.
+    bool allows_local_web = false;
+    std::uint32_t refreshes_per_host_per_minute = 60;
+};
+
+class Resolver {
+  public:
+    using Done = std::move_only_function<void(const LookUp&)>;
+
+    Resolver(env::Env& env, ResolverOptions options, IdentityMetrics& metrics);
+    ~Resolver();
+    Resolver(const Resolver&) = delete;
+    Resolver& operator=(const Resolver&) = delete;
+
+    void look_up(std::string_view did, Done done);
+    // Whether this host may cause one more refresh of an identity that is known already; counts it.
+    bool take_refresh(std::uint32_t host_id);
+    void stop();
+
+    std::size_t waiting() const;
+
+  private:
+    struct Core;
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace ringlay::identity

@@ -1,0 +1,56 @@
+// One event of a host on its way through a shard into the log, with everything that the facts will
+// say of it.
+//
+// Owner    a slot of hosts::HostWindow; between Shard::push() and is_done the shard and then the
+//          log use it and the host leaves it alone. is_done always comes; is_logged says whether it
+//          is in the log. A shard's own events (status repair) belong to the shard.
+// Thread   one at a time: the host's worker, the shard's, the log's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "proto/base/bytes.hpp"
+#include "proto/cid.hpp"
+#include "proto/frame.hpp"
+#include "relay/event_log/entry.hpp"
+
+namespace ringlay::ingest {
+
+// Outlives the events that point to it.
+struct HostRef {
+    std::uint32_t id = 0;  // the log's number
+    std::string name;      // as proto::host_of_endpoint() writes it
+};
+
+struct Event : event_log::Entry {
+    // From the host room: Entry's message, seq place, kind, host_id, upstream_seq, host_ack,
+    // received, text (the DID), done_bell; and these. `message` needs no repair any more.
+    const HostRef* host = nullptr;
+    std::uint32_t header_bytes = 0;
+    std::uint32_t payload_bytes = 0;
+
+    Bytes payload() const { return message.subspan(header_bytes, payload_bytes); }
+
+    // Memory for what the shard makes: Entry::fields and a rewritten message point here.
+    std::array<char, 13> rev_text{};
+    proto::Cid data;
+    proto::Cid commit;
+    std::array<std::uint8_t, 2> standings{};
+    Buffer rewritten;
+
+    // Of the shard's parking place; nobody else looks.
+    Event* parked_next = nullptr;
+    Nanos parked_at{};
+};
+
+// The host gets its slot back, and the event is not in the log.
+inline void drop(Event& event) {
+    event.is_logged = false;
+    event_log::Bell* bell = event.done_bell;
+    event.is_done.store(true);  // from here on it is the host's
+    if (bell != nullptr) bell->notify();
+}
+
+}  // namespace ringlay::ingest

@@ -1,0 +1,40 @@
+// The counters of all shards together. By check, and by what became of events.
+#pragma once
+
+#include <array>
+
+#include "relay/base/metrics.hpp"
+#include "relay/ingest/rules.hpp"
+
+namespace ringlay::ingest {
+
+struct IngestMetrics {
+    IngestMetrics(base::Metrics& metrics, std::size_t shards);
+
+    base::Counter& failed(Check check) { return *failed_by_check[index_of(check)]; }
+
+    std::array<base::Counter*, check_count> failed_by_check{};  // relay_checks_failed_total{check}
+    // relay_events_total{verdict}: each event ends in exactly one of these
+    base::Counter& verified;
+    base::Counter& unverified;
+    base::Counter& rewritten;  // among the two above
+    base::Counter& dropped;
+    base::Counter& abandoned;  // parked when the relay stopped: the host sends them again
+    // relay_parked_total{reason}
+    base::Counter& parked_load;
+    base::Counter& parked_key;
+    base::Counter& parked_refresh;
+    base::Counter& parked_host;
+    // relay_late_verified_total{result}
+    base::Counter& late_good;
+    base::Counter& late_bad;
+    base::Counter& late_forgotten;
+    base::Counter& key_refreshes;
+    base::Counter& status_asked;      // questions to hosts
+    base::Counter& status_repaired;   // #account active of our own
+    base::Counter& identity_limited;  // #identity above its rate
+    base::Gauge& clock_behind;
+    base::QueueGauge& parked;  // events; relay_queue_depth{queue="parked_events"}
+};
+
+}  // namespace ringlay::ingest
