@@ -214,6 +214,7 @@ Config default_config(unsigned cpu_count) {
         RINGLAY_ASSERT(!why_not);
     }
     config.workers = 3 * std::clamp(cpu_count, 1u, 16u) - 1;
+    config.shards = std::clamp(cpu_count, 1u, 256u);
     return config;
 }
 
@@ -274,6 +275,7 @@ std::expected<Invocation, ConfigError> parse_config(std::span<const std::string_
 
     auto applied = assign_all(invocation.config, given);
     if (!applied) return std::unexpected(std::move(applied.error()));
+    invocation.config.shards = std::min(invocation.config.shards, invocation.config.workers);
     auto together = check_together(invocation.config);
     if (!together) return std::unexpected(std::move(together.error()));
     return invocation;

@@ -23,6 +23,9 @@ namespace ringlay::base {
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error };
 enum class LogFormat : std::uint8_t { automatic, text, json };
+// What becomes of an event whose account's key could not be found out in time.
+enum class Unverified : std::uint8_t { pass, drop };
+enum class IdentityHandle : std::uint8_t { strip, keep };
 
 // A host to subscribe to, by plain HTTP. `name` is lower-case; an IPv6 address has no brackets.
 struct HostAddress {
@@ -40,6 +43,12 @@ struct Config {
     std::string http_bind;        // likewise
     std::vector<HostAddress> hosts;
     std::uint32_t workers = 0;
+    std::uint32_t shards = 0;
+    std::string plc_url;  // http(s)://host[:port]
+    std::uint64_t key_wait_ms = 0;
+    Unverified unverified = Unverified::pass;
+    IdentityHandle identity_handle = IdentityHandle::strip;
+    std::uint64_t cached_accounts = 0;
     std::uint64_t retention_hours = 0;
     std::uint64_t retention_bytes = 0;  // 0: half of the free space, at most 100 GB
     std::uint64_t segment_bytes = 0;

@@ -12,6 +12,8 @@ constexpr std::string_view http_port_aliases[] = {"RELAY_METRICS_PORT"};
 constexpr std::string_view retention_aliases[] = {"RELAY_REPLAY_WINDOW",
                                                   "RELAY_EVENT_PLAYBACK_TTL"};
 constexpr std::string_view initial_seq_aliases[] = {"RELAY_INITIAL_SEQ_NUMBER"};
+constexpr std::string_view plc_aliases[] = {"RELAY_PLC_HOST", "ATP_PLC_HOST"};
+constexpr std::string_view cached_accounts_aliases[] = {"RELAY_IDENT_CACHE_SIZE"};
 constexpr std::string_view log_level_aliases[] = {"LOG_LEVEL"};
 
 const Setting table[] = {
@@ -58,6 +60,49 @@ const Setting table[] = {
      .help = "Worker threads for hosts and consumers.",
      .min = 1,
      .max = 256},
+    {.name = "shards",
+     .type = SettingType::count,
+     .target = &Config::shards,
+     .default_words = "one for each CPU, at most `workers`",
+     .help = "Parts into which accounts are divided; each is checked on one worker.",
+     .min = 1,
+     .max = 256},
+    {.name = "plc_url",
+     .type = SettingType::url,
+     .target = &Config::plc_url,
+     .default_value = "https://plc.directory",
+     .help = "The directory of did:plc identities. This version speaks plain HTTP only.",
+     .aliases = plc_aliases},
+    {.name = "key_wait_ms",
+     .type = SettingType::count,
+     .target = &Config::key_wait_ms,
+     .default_value = "2000",
+     .help =
+         "How long an event waits for its account's key before `unverified` decides. 0 does not "
+         "wait.",
+     .min = 0,
+     .max = 60'000},
+    {
+        .name = "unverified",
+        .type = SettingType::unverified,
+        .target = &Config::unverified,
+        .default_value = "pass",
+        .help = "What becomes of an event whose account's key could not be found out: pass (it is "
+                "checked later, and changes no state before that) or drop (after 60 s).",
+    },
+    {.name = "identity_handle",
+     .type = SettingType::identity_handle,
+     .target = &Config::identity_handle,
+     .default_value = "strip",
+     .help = "Whether #identity events keep the handle that their host claims: strip or keep."},
+    {.name = "cached_accounts",
+     .type = SettingType::count,
+     .target = &Config::cached_accounts,
+     .default_value = "1000000",
+     .help = "Accounts kept in memory, at about 170 bytes each; the others are read when needed.",
+     .min = 1000,
+     .max = 1'000'000'000,
+     .aliases = cached_accounts_aliases},
     {.name = "retention_hours",
      .type = SettingType::hours,
      .target = &Config::retention_hours,
@@ -150,11 +195,9 @@ constexpr std::string_view foreign[] = {
     "RELAY_DISABLE_REQUEST_CRAWL",
     "RELAY_HOST",
     "RELAY_HOST_CONCURRENCY",
-    "RELAY_IDENT_CACHE_SIZE",
     "RELAY_LENIENT_SYNC_VALIDATION",
     "RELAY_METRICS_LISTEN",
     "RELAY_NEW_HOSTS_PER_DAY_LIMIT",
-    "RELAY_PLC_HOST",
     "RELAY_SIBLING_RELAYS",
     "RELAY_TRUSTED_DOMAINS",
     "RELAY_UPSTREAM",
@@ -193,6 +236,43 @@ std::optional<std::string> assign_hosts(std::vector<HostAddress>& hosts, std::st
     if (!parsed) return std::move(parsed.error());
     hosts = std::move(*parsed);
     return std::nullopt;
+}
+
+// Each of these is for settings of one kind: false for another kind, and for an invalid value.
+template <class Word>
+bool assign_word(Config& config, const Setting& setting, std::string_view text,
+                 std::optional<Word> (*parse)(std::string_view)) {
+    auto* target = std::get_if<Word Config::*>(&setting.target);
+    if (target == nullptr) return false;
+    auto parsed = parse(text);
+    if (parsed) config.** target = *parsed;
+    return parsed.has_value();
+}
+
+bool assign_text(Config& config, const Setting& setting, std::string_view text) {
+    auto* target = std::get_if<std::string Config::*>(&setting.target);
+    if (target == nullptr) return false;
+    std::optional<std::string> value;
+    if (setting.type == SettingType::path && !text.empty()) value = text;
+    if (setting.type == SettingType::url) value = parse_base_url(text);
+    if (setting.type == SettingType::loopback) value = parse_loopback(text);
+    if (value) config.** target = std::move(*value);
+    return value.has_value();
+}
+
+bool assign_number(Config& config, const Setting& setting, std::string_view text) {
+    auto number = number_of(setting.type, text);
+    if (!number || *number < setting.min || *number > setting.max) return false;
+    if (auto* wide = std::get_if<std::uint64_t Config::*>(&setting.target)) {
+        config.** wide = *number;
+    } else if (auto* half = std::get_if<std::uint32_t Config::*>(&setting.target)) {
+        RINGLAY_ASSERT(setting.max <= UINT32_MAX);
+        config.** half = static_cast<std::uint32_t>(*number);
+    } else if (auto* port = std::get_if<std::uint16_t Config::*>(&setting.target)) {
+        RINGLAY_ASSERT(setting.max <= UINT16_MAX);
+        config.** port = static_cast<std::uint16_t>(*number);
+    }
+    return true;
 }
 
 }  // namespace
@@ -235,6 +315,12 @@ std::string valid_values(const Setting& setting) {
             return "a size from " + in_words(setting.min) + " to " + in_words(setting.max) +
                    ": bytes, or with a suffix (K, M, G, T: powers of 1000; KiB, MiB, GiB, TiB: "
                    "powers of 1024)";
+        case SettingType::url:
+            return "http://host[:port] or https://host[:port]";
+        case SettingType::unverified:
+            return "pass or drop";
+        case SettingType::identity_handle:
+            return "strip or keep";
         case SettingType::log_level:
             return "debug, info, warn or error";
         case SettingType::log_format:
@@ -244,48 +330,21 @@ std::string valid_values(const Setting& setting) {
 }
 
 std::optional<std::string> assign(Config& config, const Setting& setting, std::string_view text) {
-    auto refused = [&] { return valid_values(setting); };
     if (auto* hosts = std::get_if<std::vector<HostAddress> Config::*>(&setting.target)) {
         return assign_hosts(config.**hosts, text);
     }
-    if (auto* words = std::get_if<std::string Config::*>(&setting.target)) {
-        if (setting.type == SettingType::path) {
-            if (text.empty()) return refused();
-            config.** words = text;
-            return std::nullopt;
-        }
-        auto address = parse_loopback(text);
-        if (!address) {
-            return refused() +
-                   " (events are not validated yet, so this version serves loopback only)";
-        }
-        config.** words = std::move(*address);
-        return std::nullopt;
+    bool is_valid = assign_text(config, setting, text) ||
+                    assign_word(config, setting, text, parse_log_level) ||
+                    assign_word(config, setting, text, parse_log_format) ||
+                    assign_word(config, setting, text, parse_unverified) ||
+                    assign_word(config, setting, text, parse_identity_handle) ||
+                    assign_number(config, setting, text);
+    if (is_valid) return std::nullopt;
+    std::string refused = valid_values(setting);
+    if (setting.type == SettingType::loopback) {
+        refused += " (hosts are reached by plain HTTP only, so this version serves loopback only)";
     }
-    if (auto* level = std::get_if<LogLevel Config::*>(&setting.target)) {
-        auto parsed = parse_log_level(text);
-        if (!parsed) return refused();
-        config.** level = *parsed;
-        return std::nullopt;
-    }
-    if (auto* format = std::get_if<LogFormat Config::*>(&setting.target)) {
-        auto parsed = parse_log_format(text);
-        if (!parsed) return refused();
-        config.** format = *parsed;
-        return std::nullopt;
-    }
-    auto number = number_of(setting.type, text);
-    if (!number || *number < setting.min || *number > setting.max) return refused();
-    if (auto* wide = std::get_if<std::uint64_t Config::*>(&setting.target)) {
-        config.** wide = *number;
-    } else if (auto* half = std::get_if<std::uint32_t Config::*>(&setting.target)) {
-        RINGLAY_ASSERT(setting.max <= UINT32_MAX);
-        config.** half = static_cast<std::uint32_t>(*number);
-    } else if (auto* port = std::get_if<std::uint16_t Config::*>(&setting.target)) {
-        RINGLAY_ASSERT(setting.max <= UINT16_MAX);
-        config.** port = static_cast<std::uint16_t>(*number);
-    }
-    return std::nullopt;
+    return refused;
 }
 
 }  // namespace ringlay::base

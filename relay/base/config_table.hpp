@@ -24,12 +24,15 @@ enum class SettingType : std::uint8_t {
     size_bytes,  // digits and an optional suffix: 512M, 4GiB
     log_level,
     log_format,
+    url,  // http://host[:port] or https://host[:port]
+    unverified,
+    identity_handle,
 };
 
 using SettingTarget =
     std::variant<std::string Config::*, std::uint16_t Config::*, std::uint32_t Config::*,
                  std::uint64_t Config::*, std::vector<HostAddress> Config::*, LogLevel Config::*,
-                 LogFormat Config::*>;
+                 LogFormat Config::*, Unverified Config::*, IdentityHandle Config::*>;
 
 struct Setting {
     std::string_view name;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proto/url.hpp"
+
 namespace ringlay::base {
 namespace {
 
@@ -170,6 +172,30 @@ std::optional<LogFormat> parse_log_format(std::string_view text) {
     if (word == "auto") return LogFormat::automatic;
     if (word == "text") return LogFormat::text;
     if (word == "json") return LogFormat::json;
+    return std::nullopt;
+}
+
+std::optional<std::string> parse_base_url(std::string_view text) {
+    if (text.ends_with('/')) text.remove_suffix(1);
+    auto url = proto::parse_url(text);
+    if (!url || (url->scheme != proto::Scheme::http && url->scheme != proto::Scheme::https)) {
+        return std::nullopt;
+    }
+    if (!url->path.empty() || !url->query.empty()) return std::nullopt;
+    return std::string(text);
+}
+
+std::optional<Unverified> parse_unverified(std::string_view text) {
+    std::string word = lower(text);
+    if (word == "pass") return Unverified::pass;
+    if (word == "drop") return Unverified::drop;
+    return std::nullopt;
+}
+
+std::optional<IdentityHandle> parse_identity_handle(std::string_view text) {
+    std::string word = lower(text);
+    if (word == "strip") return IdentityHandle::strip;
+    if (word == "keep") return IdentityHandle::keep;
     return std::nullopt;
 }
 

@@ -26,6 +26,12 @@ std::optional<std::string> parse_loopback(std::string_view text);
 std::optional<LogLevel> parse_log_level(std::string_view text);
 std::optional<LogFormat> parse_log_format(std::string_view text);
 
+// http://host[:port] or https://host[:port]; a slash behind it is taken off.
+std::optional<std::string> parse_base_url(std::string_view text);
+
+std::optional<Unverified> parse_unverified(std::string_view text);
+std::optional<IdentityHandle> parse_identity_handle(std::string_view text);
+
 // The error completes "must be ".
 std::expected<std::vector<HostAddress>, std::string> parse_hosts(std::string_view text);
 

@@ -49,6 +49,12 @@ TEST_CASE("nothing set: the documented defaults, and no warning") {
     CHECK(config.http_bind == "127.0.0.1");
     CHECK(config.hosts.empty());
     CHECK(config.workers == 5);
+    CHECK(config.shards == 2);
+    CHECK(config.plc_url == "https://plc.directory");
+    CHECK(config.key_wait_ms == 2000);
+    CHECK(config.unverified == Unverified::pass);
+    CHECK(config.identity_handle == IdentityHandle::strip);
+    CHECK(config.cached_accounts == 1'000'000);
     CHECK(config.retention_hours == 72);
     CHECK(config.retention_bytes == 0);
     CHECK(config.segment_bytes == 256u << 20);
@@ -104,6 +110,12 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
         {"http_bind", "::1"},
         {"hosts", "a.example:1"},
         {"workers", "256"},
+        {"shards", "1"},
+        {"plc_url", "http://127.0.0.1:2582"},
+        {"key_wait_ms", "0"},
+        {"unverified", "drop"},
+        {"identity_handle", "keep"},
+        {"cached_accounts", "1000"},
         {"retention_hours", "24"},
         {"retention_bytes", "1GiB"},
         {"segment_bytes", "1MiB"},
@@ -126,6 +138,12 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
                                         c.http_bind,
                                         hosts,
                                         std::to_string(c.workers),
+                                        std::to_string(c.shards),
+                                        c.plc_url,
+                                        std::to_string(c.key_wait_ms),
+                                        std::to_string(static_cast<int>(c.unverified)),
+                                        std::to_string(static_cast<int>(c.identity_handle)),
+                                        std::to_string(c.cached_accounts),
                                         std::to_string(c.retention_hours),
                                         std::to_string(c.retention_bytes),
                                         std::to_string(c.segment_bytes),
@@ -167,6 +185,27 @@ TEST_CASE("names that operators of other relays know are aliases of ours") {
     CHECK(parsed({}, {{"RELAY_EVENT_PLAYBACK_TTL", "24h0m0s"}}).config.retention_hours == 24);
     CHECK(parsed({}, {{"RELAY_INITIAL_SEQ_NUMBER", "7"}}).config.initial_seq == 7);
     CHECK(parsed({}, {{"LOG_LEVEL", "WARN"}}).config.log_level == LogLevel::warn);
+    CHECK(parsed({}, {{"RELAY_PLC_HOST", "http://plc:1"}}).config.plc_url == "http://plc:1");
+    CHECK(parsed({}, {{"RELAY_IDENT_CACHE_SIZE", "5000"}}).config.cached_accounts == 5000);
+}
+
+TEST_CASE("shards are as many as CPUs, and never more than workers") {
+    CHECK(parsed({}, {}, 16).config.shards == 16);
+    CHECK(parsed({"--workers", "3"}, {}, 16).config.shards == 3);
+    CHECK(parsed({"--workers", "3", "--shards", "7"}, {}, 16).config.shards == 3);
+    CHECK(parsed({}, {}, 0).config.shards == 1);
+}
+
+TEST_CASE("the directory is an http or https address without a path") {
+    CHECK(parsed({"--plc-url", "http://localhost:2582/"}, {}).config.plc_url ==
+          "http://localhost:2582");
+    for (std::string_view wrong : {"plc.directory", "ws://plc", "http://", "http://plc/export",
+                                   "http://plc?x", "http://me@plc", ""}) {
+        CAPTURE(wrong);
+        CHECK_THAT(refusal({"--plc-url", wrong}, {}), Contains("http://host[:port]"));
+    }
+    CHECK_THAT(refusal({"--unverified", "maybe"}, {}), Contains("pass or drop"));
+    CHECK_THAT(refusal({"--identity-handle", "x"}, {}), Contains("strip or keep"));
 }
 
 TEST_CASE("the canonical name wins over an alias, and says so when they differ") {
@@ -223,7 +262,7 @@ TEST_CASE("only loopback addresses are served, and the reason is given") {
         CAPTURE(address);
         for (std::string_view flag : {"--bind", "--http-bind"}) {
             CHECK_THAT(refusal({flag, address}, {}),
-                       Contains("not validated yet") && Contains("loopback"));
+                       Contains("plain HTTP only") && Contains("loopback"));
         }
     }
 }
