@@ -42,7 +42,7 @@ struct AccountStanding {
 // The standing that an event's `active` and `status` mean. Inactive without a word: other.
 AccountStanding account_standing(bool is_active, std::optional<std::string_view> status);
 
-// Local unless that is plainly active, then upstream.
+// Local unless that is plainly active, then upstream. What the host calls inactive stays inactive.
 AccountStanding effective_standing(AccountStanding local, AccountStanding upstream);
 
 }  // namespace ringlay::proto
