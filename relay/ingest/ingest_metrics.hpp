@@ -9,7 +9,9 @@
 namespace ringlay::ingest {
 
 struct IngestMetrics {
-    IngestMetrics(base::Metrics& metrics, std::size_t shards);
+    // `max_parked`: all hosts' windows together, since a parked event keeps its slot.
+    IngestMetrics(base::Metrics& metrics, std::size_t shard_count,
+                  std::uint64_t max_parked = 1'024 * 1'024);
 
     base::Counter& failed(Check check) { return *failed_by_check[index_of(check)]; }
 
@@ -33,7 +35,8 @@ struct IngestMetrics {
     base::Counter& status_asked;      // questions to hosts
     base::Counter& status_repaired;   // #account active of our own
     base::Counter& identity_limited;  // #identity above its rate
-    base::Gauge& clock_behind;
+    base::Gauge& clock_behind;        // 1: more than half of the hosts seem to live in the future
+    base::Gauge& shards;
     base::QueueGauge& parked;  // events; relay_queue_depth{queue="parked_events"}
 };
 

@@ -1,5 +1,5 @@
-// The checks 1-15 of every event, in their order (protocol 4.2), as one table: number, name, counter,
-// function. Metrics, docs/verdicts.md and the tests go through the same rows.
+// The checks 1-15 of every event, in their order (protocol 4.2), as one table: number, name,
+// counter, function. Metrics, docs/verdicts.md and the tests go through the same rows.
 //
 // Pure: an event, what is known of its account, the time; out comes a ruling. Nothing is changed.
 // A ruling says either that every check has passed and what the facts are, or which check has not,
@@ -54,7 +54,7 @@ constexpr std::size_t index_of(Check check) {
 // What is known when the rules run. Views; nothing here outlives the call.
 struct Knowledge {
     // Of the DID's identity. `is_definite_none`: looked up, and there is none that works.
-    bool has_identity = false;  // key and PDS are known
+    bool has_identity = false;  // key and PDS are known; without both it counts as not known
     bool is_definite_none = false;
     std::optional<crypto::PublicKey> key;
     std::string_view pds_host;
@@ -69,7 +69,8 @@ struct Knowledge {
     WallMillis now{};
     bool ignores_future = false;  // our own clock is behind: check 10 passes
     // The key could not be found out in time and policy lets the event pass without checks that
-    // need the identity (6, 7 and 15).
+    // need the identity (6, 7 and 15). Of no effect where an identity is known, or known to be
+    // none: what is wrong by what is known is never passed (design I11).
     bool skips_identity = false;
 };
 
