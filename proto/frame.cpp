@@ -105,8 +105,8 @@ class PayloadWalk {
 
     Result<void> finish() {
         if (is_event(frame_.kind)) {
-            if (!frame_.has_seq) return fail(Errc::malformed, "frame: no seq");
-            if (frame_.did.empty()) return fail(Errc::malformed, "frame: no did");
+            if (!frame_.has_seq) note_fault(FrameFault::fields, "frame: no seq");
+            if (frame_.did.empty()) note_fault(FrameFault::fields, "frame: no did");
         }
         if (frame_.kind == FrameKind::error && frame_.name.empty()) {
             return fail(Errc::malformed, "frame: error without a name");
@@ -128,15 +128,16 @@ class PayloadWalk {
         auto kind = in_.peek_kind();
         if (!kind) return std::unexpected(kind.error());
         if (*kind != CborKind::integer) {
-            if (is_event(frame_.kind)) return fail(Errc::malformed, "frame: seq is not an integer");
+            note_fault(FrameFault::fields, "frame: seq is not an integer");
             return in_.skip();
         }
         auto start = static_cast<std::uint32_t>(in_.offset());
         auto seq = in_.read_int();
         if (!seq && seq.error().code != Errc::too_large) return std::unexpected(seq.error());
         if (!seq || *seq < 1 || *seq >= static_cast<std::int64_t>(seq_limit)) {
-            if (seq && !is_event(frame_.kind)) return {};
-            return fail(Errc::malformed, "frame: seq out of range");
+            if (!seq && !is_event(frame_.kind)) return std::unexpected(seq.error());
+            note_fault(FrameFault::fields, "frame: seq out of range");
+            return {};
         }
         frame_.has_seq = true;
         frame_.seq = static_cast<std::uint64_t>(*seq);
@@ -146,9 +147,22 @@ class PayloadWalk {
     }
 
     Result<void> read_did() {
+        auto kind = in_.peek_kind();
+        if (!kind) return std::unexpected(kind.error());
+        if (*kind != CborKind::text) {
+            note_fault(FrameFault::fields, "frame: did is not a text");
+            return in_.skip();
+        }
         if (auto read = store(frame_.did, in_.read_text()); !read) return read;
-        if (!is_did(frame_.did)) return fail(Errc::malformed, "frame: did syntax");
+        if (!is_did(frame_.did)) note_fault(FrameFault::did, "frame: did syntax");
         return {};
+    }
+
+    // The first one counts.
+    void note_fault(FrameFault fault, std::string_view what) {
+        if (!is_event(frame_.kind) || frame_.fault != FrameFault::none) return;
+        frame_.fault = fault;
+        frame_.fault_what = what;
     }
 
     Result<void> read_commit_entry(std::string_view key) {
@@ -321,7 +335,7 @@ std::size_t splice_size_bytes(Bytes message, const Peek& frame, std::uint64_t ne
 
 void splice_into(std::span<std::uint8_t> out, Bytes message, const Peek& frame,
                  std::uint64_t new_seq) {
-    RINGLAY_ASSERT(is_event(frame.kind) && !frame.needs_repair);
+    RINGLAY_ASSERT(is_event(frame.kind) && frame.fault == FrameFault::none && !frame.needs_repair);
     RINGLAY_ASSERT(new_seq > 0 && new_seq < seq_limit);
     RINGLAY_ASSERT(out.size() == splice_size_bytes(message, frame, new_seq));
     Bytes before = message.first(frame.seq_offset);
@@ -333,7 +347,7 @@ void splice_into(std::span<std::uint8_t> out, Bytes message, const Peek& frame,
 }
 
 Result<Buffer> repair(Bytes message, const Peek& frame, std::uint64_t new_seq) {
-    RINGLAY_ASSERT(is_event(frame.kind));
+    RINGLAY_ASSERT(is_event(frame.kind) && frame.fault == FrameFault::none);
     RINGLAY_ASSERT(new_seq > 0 && new_seq < seq_limit);
     Bytes payload = payload_of(message, frame);
     CborReader in(payload, CborMode::lenient);

@@ -9,6 +9,7 @@
 //     auto frame = peek(message);
 //     if (!frame) drop the connection: the stream is malformed;
 //     if (frame->kind == FrameKind::unknown) skip it;
+//     if (frame->fault != FrameFault::none) refuse this event;
 //     if (frame->needs_repair) { auto whole = repair(message, *frame, seq); ... }
 //     else { out.resize(splice_size_bytes(message, *frame, seq)); splice_into(out, ...); }
 //
@@ -40,6 +41,10 @@ inline bool is_event(FrameKind kind) {
 // The header and payload of a frame of this kind as they must be sent; empty for unknown.
 Bytes canonical_header(FrameKind kind);
 
+// Why a frame that is well-formed is not an event, although its type says so: it is refused alone,
+// the stream goes on (protocol 4.2, checks 2 and 4).
+enum class FrameFault : std::uint8_t { none, fields, did };
+
 struct Peek {
     FrameKind kind = FrameKind::unknown;
     std::uint32_t header_bytes = 0;
@@ -47,12 +52,15 @@ struct Peek {
 
     // Where the integer after the key "seq" lies in the message. Every event has one; of the other
     // kinds only some unknown ones do.
-    bool has_seq = false;
+    bool has_seq = false;   // of an event: always, unless `fault` is set
     std::uint64_t seq = 0;  // 1 ... 2^53 - 1
     std::uint32_t seq_offset = 0;
     std::uint32_t seq_bytes = 0;
 
-    std::string_view did;      // of an event: DID syntax
+    FrameFault fault = FrameFault::none;
+    std::string_view fault_what;  // a literal
+
+    std::string_view did;      // of an event: DID syntax, unless `fault` is set
     std::string_view name;     // #info: `name`; error: `error`
     std::string_view message;  // #info and error, optional
 
@@ -71,12 +79,12 @@ inline Bytes payload_of(Bytes message, const Peek& frame) {
 // No road makes a message longer than this beyond what it was.
 inline constexpr std::size_t max_growth_bytes = 32;
 
-// Only for events that need no repair. `out` has exactly splice_size_bytes().
+// Only for events without a fault that need no repair. `out` has exactly splice_size_bytes().
 std::size_t splice_size_bytes(Bytes message, const Peek& frame, std::uint64_t new_seq);
 void splice_into(std::span<std::uint8_t> out, Bytes message, const Peek& frame,
                  std::uint64_t new_seq);
 
-// For any event: the canonical frame with the same meaning and the new seq. Unknown fields of the
+// For any event without a fault: the canonical frame with the same meaning and the new seq. Unknown fields of the
 // payload stay; unknown fields of the header, bytes after the payload and optional fields that are
 // null go. What old software leaves out of a commit is added: `rebase`, `tooBig`, `blobs`.
 Result<Buffer> repair(Bytes message, const Peek& frame, std::uint64_t new_seq);

@@ -31,6 +31,7 @@ std::string_view difference_of(const Facts& facts, Bytes frame) {
     auto peeked = proto::peek(parts->message);
     if (!peeked) return "message cannot be read";
     if (!proto::is_event(peeked->kind)) return "message is no event";
+    if (peeked->fault != proto::FrameFault::none) return peeked->fault_what;
     if (facts_kind_of(peeked->kind) != facts.kind) return "kind";
     if (peeked->seq != facts.seq) return "seq";
     if (peeked->did != facts.text) return "DID";

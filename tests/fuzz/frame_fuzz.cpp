@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         CborReader seq(message.subspan(frame->seq_offset, frame->seq_bytes), CborMode::lenient);
         RINGLAY_ASSERT(seq.read_uint() == frame->seq && seq.at_end());
     }
-    if (!is_event(frame->kind)) return 0;
+    if (!is_event(frame->kind) || frame->fault != FrameFault::none) return 0;
     RINGLAY_ASSERT(frame->has_seq && !frame->did.empty());
 
     for (std::uint64_t new_seq :

@@ -28,7 +28,7 @@ const std::string too_big = "66746f6f426967 f4";
 
 std::string_view refusal(std::string_view digits) {
     auto frame = peek(hex(digits));
-    if (frame) return "";
+    if (frame) return frame->fault_what;
     CHECK(frame.error().code == Errc::malformed);
     return frame.error().what;
 }
@@ -186,7 +186,7 @@ TEST_CASE("a malformed frame is refused by name") {
         {"a1626f7005 a16161f7", "cbor: simple value"},
         {identity_header + "a2" + seq_entry + time_entry, "frame: no did"},
         {identity_header + "a2" + did_entry + time_entry, "frame: no seq"},
-        {identity_header + "a1 63646964 00", "cbor: not a text"},
+        {identity_header + "a1 63646964 00", "frame: did is not a text"},
         {identity_header + "a1 63646964 6378797a", "frame: did syntax"},
         {identity_header + "a2 647265706f" + did_entry.substr(8) + seq_entry, "frame: no did"},
         {commit_header + "a2" + did_entry + seq_entry, "frame: no did"},
@@ -209,6 +209,27 @@ TEST_CASE("a malformed frame is refused by name") {
     }
     CHECK(refusal(with_seq("1b001fffffffffffff")).empty());
     CHECK(refusal(with_seq("01")).empty());
+}
+
+TEST_CASE("an event with a fault is a whole frame: its kind, its fault and its seq are known") {
+    const std::string seq = "63736571", time = time_entry;
+    auto faulty = [](const std::string& digits) { return peek(hex(digits)).value(); };
+    Peek no_did = faulty(identity_header + "a2" + seq_entry + time);
+    CHECK(no_did.kind == FrameKind::identity);
+    CHECK(no_did.fault == FrameFault::fields);
+    CHECK(no_did.has_seq);
+    Peek bad_did = faulty(identity_header + "a3 63646964 6378797a" + seq_entry + time);
+    CHECK(bad_did.fault == FrameFault::did);
+    CHECK(bad_did.has_seq);
+    for (std::string_view value : {"00", "f6", "623132", "1b8000000000000000", "3800"}) {
+        CAPTURE(value);
+        Peek bad_seq = faulty(identity_header + "a3" + did_entry + seq + std::string(value) + time);
+        CHECK(bad_seq.fault == FrameFault::fields);
+        CHECK_FALSE(bad_seq.has_seq);
+        CHECK_FALSE(bad_seq.did.empty());
+        CHECK_FALSE(bad_seq.has_trailing);
+    }
+    CHECK(faulty(identity_header + "a3" + did_entry + seq_entry + time).fault == FrameFault::none);
 }
 
 TEST_CASE("a message is at most as long as the protocol allows") {
