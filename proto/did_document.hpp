@@ -5,12 +5,17 @@
 // text here: crypto parses it.
 //
 // Owner    values.
-// Errors   malformed: not JSON, not an object, or `id` is not the DID that was asked for.
+// Bound    memory of some times the text, while it is read; max_keys.
+// Errors   malformed: not JSON, not an object, nested beyond reason, or `id` is not the DID that was
+//          asked for.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/base/result.hpp"
 
@@ -23,6 +28,8 @@ struct DidDocument {
         KeyForm form;
         std::string multibase;
     };
+    static constexpr std::size_t max_keys = 8;  // what follows them is not looked at
+
     // Every candidate in the order of the document: the first one that parses is the key.
     std::vector<Key> keys;
     // host_of_endpoint() of the first #atproto_pds service; nothing: none, or not a usable URL.
@@ -34,7 +41,7 @@ Result<DidDocument> parse_did_document(std::string_view json, std::string_view d
 // How hosts are called everywhere: the lower-case name, and `:port` unless it is https on 443.
 // `https://PDS.example/` is `pds.example`; `http://localhost:2600` is `localhost:2600`;
 // `http://pds.example` is `pds.example:80`; an IPv6 address keeps its brackets. Nothing: no http(s)
-// URL, or one with user-info or a path other than `/`.
+// URL, or one with user-info, a query or a path other than `/`.
 std::optional<std::string> host_of_endpoint(std::string_view url);
 
 }  // namespace ringlay::proto
