@@ -1,7 +1,9 @@
 // Who an account is, as far as checks need it: the key that signs its commits and the host that may
 // speak for it; and what a look-up of that can end with.
 //
-// "Could not find out" is never "wrong" (design 1.7): the two are different kinds here.
+// "Could not find out" is never "wrong": the two are different kinds here.
+//
+// Owner    values.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +11,7 @@
 #include <string>
 
 #include "crypto/public_key.hpp"
+#include "proto/did_document.hpp"
 #include "relay/fiber/time.hpp"
 
 namespace ringlay::identity {
@@ -21,6 +24,9 @@ struct Identity {
     bool operator==(const Identity&) const = default;
 };
 
+// The first key of the document that parses, and its PDS; what is missing or broken stays empty.
+Identity identity_of(const proto::DidDocument& document);
+
 struct LookUp {
     enum class Kind : std::uint8_t {
         found,        // a document; whether it works is the identity's to say
@@ -28,8 +34,8 @@ struct LookUp {
         unavailable,  // time-out, 429, 5xx, no room in the queue: nothing is known now
     };
     Kind kind = Kind::unavailable;
-    Identity identity;  // when found
-    WallMillis at{};
+    Identity identity;   // when found
+    WallMillis at{};     // when it was asked: what is said is at least as new
     std::string reason;  // when not found, for logs: "PLC directory: status 503"
 };
 

@@ -7,9 +7,11 @@
 // further ones for a while.
 //
 // Owner    a shard; one for each, so nothing here is shared between threads.
-// Thread   its worker. look_up() returns at once; `done` is called later in a fiber of this worker,
-//          exactly once, also when the resolver stops (unavailable).
-// Bound    max_waiting look-ups; concurrency; one answer of max_document_bytes each.
+// Thread   its worker, in fibers. look_up() returns at once; `done` is called later in a fiber of
+//          this worker, exactly once. All are called in one fiber: they do not wait, and they do
+//          not stop the resolver; they may look up.
+// Bound    max_waiting look-ups, for longest_wait and one request; what has no room is answered
+//          (unavailable) at the next turn. Concurrency; one answer of max_document_bytes each.
 #pragma once
 
 #include <functional>
@@ -32,6 +34,8 @@ struct ResolverOptions {
     std::size_t max_waiting_per_domain = 64;
     std::size_t max_document_bytes = 256 * 1024;
     Nanos request_timeout = std::chrono::seconds(5);
+    // For its turn: what has not been asked by then is unavailable.
+    Nanos longest_wait = std::chrono::seconds(60);
     // did:web on plain http and with a port (`localhost%3A2600`): tests and private networks.
     bool allows_local_web = false;
     std::uint32_t refreshes_per_host_per_minute = 60;
@@ -49,9 +53,11 @@ class Resolver {
     void look_up(std::string_view did, Done done);
     // Whether this host may cause one more refresh of an identity that is known already; counts it.
     bool take_refresh(std::uint32_t host_id);
+    // Returns when all who waited have been answered (unavailable) and no fiber is left. Afterwards
+    // look_up() answers so inside its call.
     void stop();
 
-    std::size_t waiting() const;
+    std::size_t waiting() const;  // look-ups that are not answered, those without room not counted
 
   private:
     struct Core;
