@@ -1,0 +1,282 @@
+#include "relay/ingest/shard.hpp"
+
+#include "proto/tid.hpp"
+#include "relay/ingest/shard_core.hpp"
+
+namespace ringlay::ingest {
+namespace {
+
+constexpr std::uint32_t events_in_turn = 8;  // some 300 us
+constexpr std::size_t max_remembered = 64 * 1024;
+constexpr Nanos minute = std::chrono::minutes(1);
+constexpr std::uint64_t future_slack_ms = 5 * 60 * 1000;  // check 10
+
+}  // namespace
+
+Shard::Shard(ShardContext& context, ShardOptions options)
+    : core_(std::make_unique<Core>(context, std::move(options))) {}
+
+Shard::~Shard() {
+    stop();
+}
+
+void Shard::push(Event& event) {
+    core_->mailbox.push(event);
+}
+
+void Shard::stop() {
+    core_->stop();
+}
+
+Shard::Status Shard::status() const {
+    return {.accounts = core_->table.size(),
+            .accounts_pinned = core_->table.pinned(),
+            .account_bytes = core_->table.memory_bytes(),
+            .parked = core_->parking.events(),
+            .pending = core_->late.size(),
+            .is_clock_behind = core_->clock_judge.is_behind()};
+}
+
+Shard::Core::Core(ShardContext& its_context, ShardOptions its_options)
+    : context(its_context),
+      options(std::move(its_options)),
+      me(fiber::Worker::current().index()),
+      table(options.max_accounts, context.env.random.next()),
+      late(options.max_pending),
+      refusals(options.negative_ttl, max_remembered),
+      vain_looks(minute, max_remembered),
+      background_looks(minute, max_remembered),
+      identity_rate(options.identity_events_per_minute),
+      resolver(context.env, options.resolver, context.identity_metrics),
+      writer(context.database, context.logger),
+      loader(context.database, context.log, names, context.logger,
+             [this](std::string_view did, const Account& account) { on_loaded(did, account); }),
+      asker(context.env, context.user_agent),
+      mailbox_task(fiber::spawn("rules on events", [this] { run_mailbox(); })),
+      resumer_task(fiber::spawn("rules on parked events", [this] { run_resumer(); })),
+      timer_task(fiber::spawn("looks after parked events", [this] { run_timer(); })) {}
+
+void Shard::Core::stop() {
+    if (is_stopping) return;
+    mailbox_task.cancel_and_join();  // once the mailbox is empty
+    timer_task.cancel_and_join();
+    resumer_task.cancel_and_join();  // once nothing is ready
+    is_stopping = true;
+    asker.stop();
+    loader.stop();
+    resolver.stop();
+    writer.stop();
+    while (Event* event = parking.take_any()) {
+        context.metrics.parked.add(-1);
+        context.metrics.abandoned.add(me);
+        ingest::drop(*event);
+    }
+}
+
+// ----- fibers ---------------------------------------------------------------------------------
+
+void Shard::Core::run_mailbox() {
+    std::uint32_t in_turn = 0;
+    for (;;) {
+        auto next = mailbox.pop("events of hosts");
+        if (!next) return;
+        receive(**next);
+        if (++in_turn % events_in_turn == 0) fiber::yield();
+    }
+}
+
+void Shard::Core::run_resumer() {
+    for (;;) {
+        while (!ready.empty()) {
+            std::string did = std::move(ready.front());
+            ready.pop_front();
+            Parked* parked = parking.find(did);
+            RINGLAY_ASSERT(parked != nullptr && !parked->is_waiting);
+            resume(*parked);
+            fiber::yield();
+        }
+        has_ready.reset();
+        if (!has_ready.wait()) return;
+    }
+}
+
+void Shard::Core::run_timer() {
+    for (;;) {
+        timer_changed.reset();
+        timer_sleeps_until = alarms.next();
+        auto woken = timer_changed.wait(Deadline{timer_sleeps_until});
+        if (!woken && woken.error().code == Errc::cancelled) return;
+        timer_sleeps_until = Nanos::min();  // awake: nobody needs to wake it
+        while (auto alarm = alarms.take_due(now())) on_alarm(*alarm);
+    }
+}
+
+// ----- the way of an event --------------------------------------------------------------------
+
+void Shard::Core::receive(Event& event) {
+    if (event.kind == event_log::FactsKind::identity &&
+        !identity_rate.take_of_host(event.host_id, now())) {
+        return drop_limited(event);
+    }
+    if (Parked* parked = parking.find(event.text)) {
+        parking.append(*parked, event, now());
+        context.metrics.parked.add(1);
+        return;
+    }
+    Progress progress;
+    if (auto reason = settle(event, progress)) park(event, *reason, progress);
+}
+
+void Shard::Core::park(Event& event, ParkReason reason, const Progress& progress) {
+    Parked& parked = parking.open(event.text);
+    parked.progress = progress;
+    parking.append(parked, event, now());
+    context.metrics.parked.add(1);
+    begin_wait(parked, reason);
+}
+
+void Shard::Core::resume(Parked& parked) {
+    std::uint32_t in_turn = 0;
+    while (parked.first != nullptr) {
+        Event& event = parking.take_first(parked);
+        if (auto reason = settle(event, parked.progress)) {
+            parking.put_back(parked, event);
+            return begin_wait(parked, *reason);
+        }
+        context.metrics.parked.add(-1);
+        parked.progress = {};
+        if (++in_turn % events_in_turn == 0) fiber::yield();
+    }
+    if (parked.is_pinned) table.unpin(parked.did);
+    parking.close(parked);
+}
+
+std::optional<ParkReason> Shard::Core::settle(Event& event, Progress& progress) {
+    std::optional<Account> account = table.find(event.text);
+    if (!account) return ParkReason::load;
+    Knowledge known = knowledge_of(*account);
+    Ruling ruling = examine(event, known);
+    watch_clock(event, ruling);
+    if (ruling.disposition == Disposition::pass) {
+        pass(event, *account, ruling);
+        return std::nullopt;
+    }
+    if (ruling.disposition == Disposition::unknown) {
+        if (ruling.check == Check::identity) {
+            return settle_without_key(event, *account, known, progress);
+        }
+        if (ruling.check == Check::active) return settle_inactive(event, ruling, progress);
+        return settle_contradiction(event, ruling, progress);
+    }
+    drop(event, ruling.check, ruling.why);
+    return std::nullopt;
+}
+
+// Nothing is known of the account's identity, and nothing is known to be wrong.
+std::optional<ParkReason> Shard::Core::settle_without_key(Event& event, Account& account,
+                                                          Knowledge& known,
+                                                          const Progress& progress) {
+    constexpr Check check = Check::identity;
+    if (progress.looks > 0) {
+        drop(event, check, "identity: none that works");
+        return std::nullopt;
+    }
+    // While events of the account wait for its key already, nobody waits for the next one.
+    const bool is_searched = late.search(event.text) != nullptr;
+    const bool waits = options.key_wait > Nanos::zero() && !is_searched;
+    if (waits && !progress.is_overdue && !progress.gives_up) return ParkReason::key;
+
+    if (may_pass_unverified(event, account)) {
+        known.skips_identity = true;
+        Ruling ruling = examine(event, known);
+        watch_clock(event, ruling);
+        if (ruling.disposition == Disposition::pass) {
+            pass_unverified(event, account, ruling, progress);
+        } else {
+            drop(event, ruling.check, ruling.why);
+        }
+        return std::nullopt;
+    }
+    if (!progress.gives_up) return ParkReason::key;
+    drop(event, check, "identity: could not be found out");
+    return std::nullopt;
+}
+
+// Another host has the account, or another key has signed, by what is known now.
+std::optional<ParkReason> Shard::Core::settle_contradiction(Event& event, const Ruling& ruling,
+                                                            const Progress& progress) {
+    const bool is_of_authority = ruling.check == Check::authority;
+    const bool is_identity = event.kind == event_log::FactsKind::identity;
+    const bool is_refused = is_of_authority && refusals.contains(event.text, event.host_id, now());
+    const bool is_new = progress.looks == 0 && progress.failures == 0;
+    const bool is_vain = !is_of_authority && vain_looks.contains(event.text, 0, now());
+
+    // An #identity may be the news that the host has the account now: one look at least.
+    const bool is_settled = is_new && ((is_refused && !is_identity) || is_vain);
+    const std::uint32_t max_looks = is_refused ? 1 : 2;
+    if (!is_settled && !progress.gives_up && progress.looks < max_looks) return ParkReason::refresh;
+
+    if (progress.looks >= max_looks && progress.found_out) {
+        if (is_of_authority) {
+            refusals.add(event.text, event.host_id, now());
+        } else {
+            vain_looks.add(event.text, 0, now());
+        }
+    }
+    drop(event, ruling.check, ruling.why);
+    return std::nullopt;
+}
+
+std::optional<ParkReason> Shard::Core::settle_inactive(Event& event, const Ruling& ruling,
+                                                       const Progress& progress) {
+    if (!progress.was_asked && asker.may_ask(event.text, event.host_id)) return ParkReason::host;
+    drop(event, ruling.check, ruling.why);
+    return std::nullopt;
+}
+
+Knowledge Shard::Core::knowledge_of(const Account& account) const {
+    Knowledge known;
+    known.has_identity = account.has_working_identity();
+    known.is_definite_none =
+        !known.has_identity && account.asked_ms != 0 && age_of(account) <= options.negative_ttl;
+    known.key = account.key;
+    known.pds_host = names.name(account.pds);
+    known.rev = account.rev;
+    known.data = account.data;
+    known.host_id = account.host_id;
+    known.local = account.local;
+    known.upstream = account.upstream;
+    known.now = context.env.clock.wall();
+    known.ignores_future = clock_judge.is_behind();
+    return known;
+}
+
+// Only if nothing that is known speaks against this host; an account that had no identity when it
+// was last looked for is known not to be one.
+bool Shard::Core::may_pass_unverified(const Event& event, const Account& account) const {
+    return options.passes_unverified && account.asked_ms == 0 &&
+           (account.host_id == 0 || account.host_id == event.host_id) &&
+           (account.pds == 0 || names.name(account.pds) == event.host->name);
+}
+
+void Shard::Core::watch_clock(const Event& event, const Ruling& ruling) {
+    bool is_in_future = false;
+    if (ruling.disposition == Disposition::drop && ruling.check == Check::future) {
+        is_in_future = true;
+    } else if (ruling.proof) {
+        is_in_future = proto::Tid(ruling.proof->rev).micros() > (now_ms() + future_slack_ms) * 1000;
+    } else {
+        return;
+    }
+    const bool was_behind = clock_judge.is_behind();
+    clock_judge.saw(event.host_id, is_in_future, now());
+    if (clock_judge.is_behind() == was_behind) return;
+    context.metrics.clock_behind.add(was_behind ? -1 : 1);
+    context.logger.log(
+        was_behind ? base::LogLevel::warn : base::LogLevel::error, now_ms(),
+        was_behind ? "this machine's clock fits again"
+                   : "this machine's clock is behind: revs are not compared with it",
+        {{"hosts", clock_judge.hosts()}, {"hosts_in_future", clock_judge.hosts_in_future()}});
+}
+
+}  // namespace ringlay::ingest

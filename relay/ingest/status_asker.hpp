@@ -1,0 +1,78 @@
+// Asks hosts whether an account that we hold inactive is active there (getRepoStatus, protocol
+// 4.7): it heals a lost #account event.
+//
+// An account's host is asked at once, then not before 10 s, 1 min, 5 min, 5 min ... have passed.
+//
+// Owner    Shard::Core.
+// Thread   its worker; a fiber for each question.
+// Bound    max_at_once questions, max_at_once_per_host, max_accounts remembered.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "relay/env/env.hpp"
+#include "relay/fiber/fiber.hpp"
+#include "relay/ingest/text_hash.hpp"
+
+namespace ringlay::ingest {
+
+// When a question may be asked. Pure.
+class QuestionBook {
+  public:
+    static constexpr std::size_t max_at_once = 16;
+    static constexpr std::uint32_t max_at_once_per_host = 2;
+    static constexpr std::size_t max_accounts = 64 * 1024;
+
+    bool may_ask(std::string_view did, std::uint32_t host_id, Nanos now);
+    void begin(std::string_view did, std::uint32_t host_id, Nanos now);
+    void end(std::string_view did, std::uint32_t host_id, bool is_active);
+
+    std::size_t under_way() const { return under_way_; }
+
+  private:
+    bool has_room(Nanos now);
+
+    struct Asked {
+        std::uint32_t times = 0;
+        Nanos again_at{};
+    };
+    std::unordered_map<std::string, Asked, TextHash, std::equal_to<>> asked_;
+    std::unordered_map<std::uint32_t, std::uint32_t> under_way_by_host_;
+    std::size_t under_way_ = 0;
+    Nanos swept_{};
+};
+
+enum class HostAnswer : std::uint8_t { active, inactive, none };
+
+// Of a getRepoStatus answer's body.
+HostAnswer read_repo_status(std::string_view json, std::string_view did);
+
+class StatusAsker {
+  public:
+    static constexpr Nanos patience = std::chrono::seconds(5);
+
+    StatusAsker(env::Env& env, std::string user_agent)
+        : env_(env), user_agent_(std::move(user_agent)) {}
+
+    bool may_ask(std::string_view did, std::uint32_t host_id) {
+        return book_.may_ask(did, host_id, env_.clock.now());
+    }
+    // Only if it may. `done` is called in a fiber of this worker, unless stop() comes first.
+    using Done = std::move_only_function<void(HostAnswer)>;
+    void ask(std::string_view did, std::uint32_t host_id, std::string_view host_name, Done done);
+    void stop() { questions_.cancel_and_join(); }
+
+  private:
+    HostAnswer question(std::string_view did, std::string_view host_name);
+
+    env::Env& env_;
+    const std::string user_agent_;
+    QuestionBook book_;
+    fiber::TaskGroup questions_;
+};
+
+}  // namespace ringlay::ingest
