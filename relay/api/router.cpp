@@ -26,7 +26,7 @@ net::HttpReply Router::answer(Port port, const net::HttpRequest& request, const 
         refusal.headers.add("Allow", "GET, HEAD, OPTIONS");
         return refusal;
     }
-    return page(port, path);
+    return page(port, request);
 }
 
 net::HttpReply Router::subscribe(const net::HttpRequest& request, const Address& peer) {
@@ -38,7 +38,8 @@ net::HttpReply Router::subscribe(const net::HttpRequest& request, const Address&
         });
 }
 
-net::HttpResponse Router::page(Port port, std::string_view path) {
+net::HttpResponse Router::page(Port port, const net::HttpRequest& request) {
+    std::string_view path = request.path();
     if (path == "/_health" || path == "/xrpc/_health" || path == "/_healthz" ||
         path == "/_readyz") {
         Health health = health_page(sources_.log_status(), sources_.version);
@@ -51,6 +52,8 @@ net::HttpResponse Router::page(Port port, std::string_view path) {
                            "  firehose  " +
                            std::string(firehose::subscribe_path) +
                            "?cursor=N  (WebSocket)\n"
+                           "  repos     /xrpc/com.atproto.sync.listRepos, getRepoStatus,\n"
+                           "            getLatestCommit, getRepo\n"
                            "  health    /_health\n");
     }
     if (!is_public_only(port)) {
@@ -63,6 +66,9 @@ net::HttpResponse Router::page(Port port, std::string_view path) {
         }
     }
     if (path.starts_with("/xrpc/")) {
+        if (sources_.repos != nullptr) {
+            if (auto answer = sources_.repos->answer(request)) return std::move(*answer);
+        }
         return net::json_error(501, "MethodNotImplemented", "this method is not served here");
     }
     return net::json_error(404, "NotFound", "nothing is served at this path");

@@ -1,7 +1,8 @@
 // Which request gets which answer, on both ports. The firehose port serves the public part; the
 // HTTP port serves everything, the firehose included, so that an operator needs one address.
 //
-// Health and metrics read atomics and answer whatever the workers do; /_stats asks every worker.
+// Health and metrics read atomics and answer whatever the workers do; /_stats asks every worker;
+// queries about repositories read the database on the blocking pool.
 //
 // Owner    Relay.
 // Thread   the worker that serves HTTP.
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "relay/api/relay_status.hpp"
+#include "relay/api/repo_queries.hpp"
 #include "relay/base/metrics.hpp"
 #include "relay/firehose/firehose.hpp"
 #include "relay/net/http_server.hpp"
@@ -23,6 +25,7 @@ struct RouterSources {
     std::function<RelayStatus()> relay_status;  // may ask other workers
     const base::Metrics& metrics;
     firehose::Firehose& firehose;
+    RepoQueries* repos = nullptr;  // nullptr: these methods are not served
 };
 
 class Router {
@@ -35,7 +38,7 @@ class Router {
 
   private:
     net::HttpReply subscribe(const net::HttpRequest& request, const Address& peer);
-    net::HttpResponse page(Port port, std::string_view path);
+    net::HttpResponse page(Port port, const net::HttpRequest& request);
 
     RouterSources sources_;
 };
