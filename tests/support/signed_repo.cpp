@@ -197,8 +197,9 @@ Buffer signature(const SignedRepo&, Bytes frame) {
 
 Buffer of_account(const SignedRepo& repo, Bytes frame, std::string_view did) {
     FrameParts outer(frame);
-    if (outer.kind != proto::FrameKind::commit && outer.kind != proto::FrameKind::sync) {
-        outer.payload.set_text("did", did);
+    bool has_archive = outer.payload.has("blocks") && !outer.payload.bytes("blocks").empty();
+    if (!has_archive) {
+        outer.payload.set_text(outer.did_key(), did);
         return outer.frame();
     }
     CommitParts parts(frame);
