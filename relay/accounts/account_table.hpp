@@ -9,7 +9,9 @@
 // Owner    a shard.
 // Thread   its worker.
 // Bound    max_accounts, unless more are pinned: pinned ones are bounded by what is in flight and
-//          not folded. When full, the one that was not looked at for longest (a clock hand) goes.
+//          not folded. When full, one that was not looked at for long (a clock hand) goes; above
+//          the bound, several for each new one. 171 bytes an account, and the text of a DID that
+//          is no did:plc. No call moves more than a few thousand entries of eight bytes.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +61,9 @@ class HostNames {
 
 class AccountTable {
   public:
-    explicit AccountTable(std::size_t max_accounts);
+    // `hash_key` is a secret of this process: DIDs come from strangers, who must not be able to
+    // choose some that collide.
+    explicit AccountTable(std::size_t max_accounts, std::uint64_t hash_key = 0);
     ~AccountTable();
     AccountTable(const AccountTable&) = delete;
     AccountTable& operator=(const AccountTable&) = delete;
