@@ -81,6 +81,7 @@ class Bench {
         entry.kind = FactsKind::identity;
         entry.host_id = 1;
         entry.upstream_seq = ++upstream_seq_;
+        entry.host_ack = upstream_seq_ - 1;
         entry.text = peek_.did;
         entry.is_done.store(false, std::memory_order_relaxed);
     }

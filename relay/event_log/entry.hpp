@@ -19,8 +19,9 @@
 namespace ringlay::event_log {
 
 // How far the entries of one sender have come, for a sender that does not look at each.
-// Written by the log worker when they are in the log; read by anyone: first count (acquire), then
-// seq, which is then at least that of entry number `count`.
+// Written by the log worker when they are in the log, before their is_done; read by anyone: first
+// count (acquire), then seq, which is then at least that of entry number `count`. What never got
+// into the log (is_logged false) is not counted.
 struct Receipt {
     std::atomic<std::uint64_t> count{0};
     std::atomic<std::uint64_t> seq{0};  // of the log when the newest of them was in it
@@ -38,7 +39,9 @@ struct Entry : fiber::MailboxNode {
     std::uint32_t host_id = 0;   // for host_name: set by the sequencer
     std::uint64_t upstream_seq = 0;
     // Of an event of a host: every event of it up to here was finished before this one was pushed.
-    // At most upstream_seq - 1. The host's cursor after a restart is made of these.
+    // At most upstream_seq - 1, which it is when nothing else of the host is on its way; without
+    // an upstream seq (the relay's own events) it means nothing. The host's cursor after a restart
+    // is made of these (host_table.hpp).
     std::uint64_t host_ack = 0;
     WallMillis received{};
     std::string_view text;  // the DID; for host_name the host's name

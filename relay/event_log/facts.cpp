@@ -1,7 +1,5 @@
 #include "relay/event_log/facts.hpp"
 
-#include <algorithm>
-
 #include "proto/base/assert.hpp"
 #include "proto/base/crc32c.hpp"
 #include "proto/limits.hpp"
@@ -25,6 +23,8 @@ bool is_known_kind(std::uint8_t kind) {
         case FactsKind::account:
         case FactsKind::host_name:
         case FactsKind::host_cursor:
+        case FactsKind::late_verification:
+        case FactsKind::account_standing:
             return true;
     }
     return false;
@@ -51,6 +51,57 @@ Result<void> decode_tail(Bytes record, std::uint32_t presence, Facts& facts) {
     return {};
 }
 
+bool is_about_account(FactsKind kind) {
+    return kind != FactsKind::host_name && kind != FactsKind::host_cursor;
+}
+
+Result<void> check_ack_lag(const Facts& facts) {
+    const Bytes field = facts.field(FactsField::ack_lag);
+    if (field.empty()) return {};
+    const bool fits = field.size() == sizeof(std::uint64_t) && is_event(facts.kind) &&
+                      load_le<std::uint64_t>(field, 0) < facts.upstream_seq;
+    if (!fits) return fail(Errc::corrupt, "facts: ack lag");
+    return {};
+}
+
+Result<void> check_seqs_above(const Facts& facts) {
+    const Bytes field = facts.field(FactsField::seqs_above);
+    if (field.empty()) return {};
+    bool fits = field.size() % sizeof(std::uint64_t) == 0 && facts.kind == FactsKind::host_name;
+    std::uint64_t before = facts.upstream_seq;
+    for (std::size_t at = 0; fits && at < field.size(); at += sizeof(std::uint64_t)) {
+        const auto seq = load_le<std::uint64_t>(field, at);
+        fits = seq > before && seq < seq_limit;
+        before = seq;
+    }
+    if (!fits) return fail(Errc::corrupt, "facts: seqs above");
+    return {};
+}
+
+Result<void> check_fields(const Facts& facts) {
+    const struct {
+        FactsField which;
+        std::size_t bytes;  // 0: any
+    } of_accounts[] = {
+        {FactsField::rev, 13},     {FactsField::data_cid, 36},   {FactsField::commit_cid, 36},
+        {FactsField::statuses, 2}, {FactsField::index_delta, 0},
+    };
+    for (const auto& [which, bytes] : of_accounts) {
+        const Bytes field = facts.field(which);
+        if (field.empty()) continue;
+        if (!is_about_account(facts.kind) || (bytes != 0 && field.size() != bytes)) {
+            return fail(Errc::corrupt, "facts: field of an account");
+        }
+    }
+    const bool says_too_little =
+        (facts.kind == FactsKind::late_verification &&
+         (facts.field(FactsField::rev).empty() || facts.field(FactsField::data_cid).empty())) ||
+        (facts.kind == FactsKind::account_standing && facts.field(FactsField::statuses).empty());
+    if (says_too_little) return fail(Errc::corrupt, "facts: field of its kind missing");
+    if (auto fits = check_ack_lag(facts); !fits) return fits;
+    return check_seqs_above(facts);
+}
+
 // What makes no sense, whoever wrote it.
 Result<void> check_sense(const Facts& facts) {
     bool has_frame = facts.wire_length > 0;
@@ -64,7 +115,7 @@ Result<void> check_sense(const Facts& facts) {
         return fail(Errc::corrupt, "facts: text");
     }
     if (facts.text.size() > proto::max_did_bytes) return fail(Errc::corrupt, "facts: text length");
-    return {};
+    return check_fields(facts);
 }
 
 }  // namespace
@@ -142,6 +193,12 @@ Result<DecodedFacts> decode_facts(Bytes bytes) {
     }
     if (auto sane = check_sense(facts); !sane) return std::unexpected(sane.error());
     return DecodedFacts{facts, size};
+}
+
+std::uint64_t host_ack_of(const Facts& facts) {
+    if (facts.upstream_seq == 0) return 0;
+    const Bytes lag = facts.field(FactsField::ack_lag);
+    return facts.upstream_seq - 1 - (lag.empty() ? 0 : load_le<std::uint64_t>(lag, 0));
 }
 
 }  // namespace ringlay::event_log

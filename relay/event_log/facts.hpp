@@ -30,8 +30,9 @@ enum class FactsKind : std::uint8_t {
     identity = 3,
     account = 4,
     // facts without a frame
-    host_name = 64,          // host_id is `text`, and its cursor is upstream_seq
-    host_cursor = 65,        // the cursor of host_id is upstream_seq, whatever it was before
+    host_name = 64,    // host_id is `text`, and its cursor is upstream_seq
+    host_cursor = 65,  // the cursor of host_id is upstream_seq, whatever it was before
+    // of the account `text`
     late_verification = 66,  // an event that was passed unverified is right: rev, data, commit
     account_standing = 67,   // decided here, or learned by asking: the account's standings
 };
@@ -57,7 +58,8 @@ enum class FactsField : std::uint8_t {
 };
 inline constexpr std::size_t facts_field_count = 7;
 
-// A place in the facts: the segment (by its base) and the offset in its facts file.
+// A place in the facts: the segment (by its base) and the offset in its facts file, the header
+// counted.
 struct FactsPoint {
     std::uint64_t segment_base = 0;
     std::uint64_t offset = 0;
@@ -73,10 +75,10 @@ struct Facts {
     std::uint32_t wire_length = 0;  // 0: no frame
     std::uint32_t wire_crc = 0;
     std::uint32_t host_id = 0;
-    std::uint64_t seq = 0;  // 0: no frame
-    std::uint64_t upstream_seq = 0;
+    std::uint64_t seq = 0;           // 0: no frame
+    std::uint64_t upstream_seq = 0;  // of an event: 0 if this relay made it
     WallMillis received{};
-    std::string_view text;                          // DID of an event, name of a host
+    std::string_view text;                          // a DID, or the name of a host
     std::array<Bytes, facts_field_count> fields{};  // empty: absent
 
     Bytes field(FactsField which) const { return fields[static_cast<std::size_t>(which)]; }
@@ -93,5 +95,8 @@ struct DecodedFacts {
     std::size_t size_bytes;
 };
 Result<DecodedFacts> decode_facts(Bytes bytes);
+
+// Of an event of a host: everything of the host up to here was finished before it was pushed.
+std::uint64_t host_ack_of(const Facts& facts);
 
 }  // namespace ringlay::event_log

@@ -22,9 +22,38 @@ Result<void> HostTable::apply(const Facts& facts) {
         return fail(Errc::corrupt, "hosts: id without a name");
     }
     Host& host = hosts_[facts.host_id - 1];
-    host.upstream_seq =
-        is_event(facts.kind) ? std::max(host.upstream_seq, facts.upstream_seq) : facts.upstream_seq;
+    if (is_event(facts.kind)) {
+        // One that the relay made itself is no event of the host.
+        if (facts.upstream_seq > 0) take_event(host, facts.upstream_seq, host_ack_of(facts));
+    } else if (facts.kind == FactsKind::host_name || facts.kind == FactsKind::host_cursor) {
+        host.upstream_seq = facts.upstream_seq;
+        take_seqs_above(host, facts.field(FactsField::seqs_above));
+    }
     return {};
+}
+
+// Everything up to `ack` is in the log or was refused, and so is `seq`. Numbers are whole: where
+// the ones in the log join the cursor, nothing can lie between, and the cursor moves behind them.
+void HostTable::take_event(Host& host, std::uint64_t seq, std::uint64_t ack) {
+    std::uint64_t& cursor = host.upstream_seq;
+    std::vector<std::uint64_t>& above = host.seqs_above;
+    cursor = std::max(cursor, ack);
+    if (seq > cursor) {
+        auto place = std::ranges::lower_bound(above, seq);
+        if (place == above.end() || *place != seq) above.insert(place, seq);
+    }
+    auto kept = above.begin();
+    for (; kept != above.end() && *kept <= cursor + 1; ++kept) cursor = std::max(cursor, *kept);
+    above.erase(above.begin(), kept);
+    // A forgotten one will be sent and logged again: a repeat, never a loss.
+    if (above.size() > max_seqs_above) above.erase(above.begin());
+}
+
+void HostTable::take_seqs_above(Host& host, Bytes field) {
+    host.seqs_above.clear();
+    for (std::size_t at = 0; at < field.size(); at += sizeof(std::uint64_t)) {
+        host.seqs_above.push_back(load_le<std::uint64_t>(field, at));
+    }
 }
 
 std::optional<std::uint32_t> HostTable::find(std::string_view name) const {
@@ -39,7 +68,10 @@ const Host* HostTable::find(std::uint32_t id) const {
 
 std::size_t HostTable::append_snapshot(Buffer& out, WallMillis now,
                                        std::uint32_t wire_offset) const {
+    Buffer seqs_above;
     for (const Host& host : hosts_) {
+        seqs_above.clear();
+        for (std::uint64_t seq : host.seqs_above) append_le(seqs_above, seq);
         Facts facts;
         facts.kind = FactsKind::host_name;
         facts.wire_offset = wire_offset;
@@ -47,6 +79,7 @@ std::size_t HostTable::append_snapshot(Buffer& out, WallMillis now,
         facts.upstream_seq = host.upstream_seq;
         facts.received = now;
         facts.text = host.name;
+        facts.fields[static_cast<std::size_t>(FactsField::seqs_above)] = seqs_above;
         append_facts(out, facts);
     }
     return hosts_.size();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "proto/base/assert.hpp"
 #include "proto/base/crc32c.hpp"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr Nanos retry_interval = std::chrono::milliseconds(200);
 constexpr std::size_t cbor_head_max_bytes = 9;
+constexpr auto ack_lag_index = static_cast<std::size_t>(FactsField::ack_lag);
 
 std::uint64_t most_wire_bytes(std::span<Entry* const> batch) {
     std::uint64_t total = 0;
@@ -136,6 +138,7 @@ Result<void> Log::Core::roll() {
 void Log::Core::compose(std::span<Entry* const> batch) {
     facts.clear();
     records.clear();
+    records.reserve(options.max_batch_entries);
     // A segment begins by naming all hosts, so that it can be read without its predecessors.
     if (!active().has_snapshot) {
         hosts.append_snapshot(facts, env.clock.wall(),
@@ -168,19 +171,34 @@ void Log::Core::compose_event(Entry& entry) {
         crc = crc32c(part, crc);
     }
 
-    Record record{{}, facts.size()};
-    record.facts.kind = entry.kind;
+    Record& record = add_record(entry);
     record.facts.verdicts = entry.verdicts;
     record.facts.wire_offset = static_cast<std::uint32_t>(begin - active().base);
     record.facts.wire_length = static_cast<std::uint32_t>(tail.written() - begin);
     record.facts.wire_crc = crc;
-    record.facts.host_id = entry.host_id;
     record.facts.seq = entry.seq;
+    if (entry.upstream_seq > 0) {
+        RINGLAY_ASSERT(entry.host_ack < entry.upstream_seq);
+        const std::uint64_t lag = entry.upstream_seq - 1 - entry.host_ack;
+        std::memcpy(record.ack_lag.data(), &lag, sizeof lag);
+        if (lag > 0) record.facts.fields[ack_lag_index] = record.ack_lag;
+    }
+    append_facts(facts, record.facts);
+}
+
+// What every record takes over from its entry. Records do not move until the batch is published.
+Log::Core::Record& Log::Core::add_record(const Entry& entry) {
+    RINGLAY_ASSERT(records.size() < records.capacity());
+    RINGLAY_ASSERT(entry.fields[ack_lag_index].empty());
+    Record& record = records.emplace_back();
+    record.offset = facts.size();
+    record.facts.kind = entry.kind;
+    record.facts.host_id = entry.host_id;
     record.facts.upstream_seq = entry.upstream_seq;
     record.facts.received = entry.received;
     record.facts.text = entry.text;
-    append_facts(facts, record.facts);
-    records.push_back(record);
+    record.facts.fields = entry.fields;
+    return record;
 }
 
 void Log::Core::compose_fact(Entry& entry) {
@@ -196,15 +214,9 @@ void Log::Core::compose_fact(Entry& entry) {
         entry.host_id = known.value_or(id);
         if (known) return;
     }
-    Record record{{}, facts.size()};
-    record.facts.kind = entry.kind;
+    Record& record = add_record(entry);
     record.facts.wire_offset = static_cast<std::uint32_t>(tail.written() - active().base);
-    record.facts.host_id = entry.host_id;
-    record.facts.upstream_seq = entry.upstream_seq;
-    record.facts.received = entry.received;
-    record.facts.text = entry.text;
     append_facts(facts, record.facts);
-    records.push_back(record);
 }
 
 // Until it is in both files; a full disk is waited out over files that end where they were

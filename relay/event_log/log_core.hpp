@@ -16,6 +16,12 @@ struct Log::Core {
          env::DirectoryLock its_lock, Recovered recovered, SeqReservation its_reservation,
          std::uint64_t first_seq);
 
+    struct Record {
+        Facts facts;               // views of its entry and of itself
+        std::uint64_t offset = 0;  // in Core::facts
+        std::array<std::uint8_t, 8> ack_lag{};
+    };
+
     // log_append.cpp
     Result<void> append(std::span<Entry* const> batch);
     Result<void> make_ready(std::span<Entry* const> batch);
@@ -25,6 +31,7 @@ struct Log::Core {
     void compose(std::span<Entry* const> batch);
     void compose_event(Entry& entry);
     void compose_fact(Entry& entry);
+    Record& add_record(const Entry& entry);
     Result<void> write_batch();
     void publish(std::span<Entry* const> batch);
     void count(std::span<Entry* const> batch, Nanos began);
@@ -76,10 +83,6 @@ struct Log::Core {
 
     // Of the batch that is being appended.
     Buffer facts;
-    struct Record {
-        Facts facts;
-        std::uint64_t offset;  // in `facts`
-    };
     std::vector<Record> records;
 
     std::atomic<std::uint64_t> synced_seq{0};

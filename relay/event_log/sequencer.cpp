@@ -51,9 +51,11 @@ void Sequencer::gather() {
 
 void Sequencer::append_and_answer() {
     const bool is_logged = log_.append(batch_).has_value();
+    const std::uint64_t log_seq = log_.head_seq();
     bells_.clear();
     for (Entry* entry : batch_) {
         entry->is_logged = is_logged;
+        if (is_logged && entry->receipt != nullptr) confirm(*entry->receipt, log_seq);
         Bell* bell = entry->done_bell;
         if (bell != nullptr && std::ranges::find(bells_, bell) == bells_.end()) {
             bells_.push_back(bell);
@@ -83,6 +85,13 @@ Result<std::uint32_t> Sequencer::register_at_home(std::string_view name) {
                                         [&] { return entry.is_done.load(); }));
     if (!entry.is_logged) return fail(Errc::closed, "sequencer: the log is ended");
     return entry.host_id;
+}
+
+// The seq first: who sees the count sees a seq that is not older.
+void Sequencer::confirm(Receipt& receipt, std::uint64_t log_seq) {
+    receipt.seq.store(log_seq, std::memory_order_relaxed);
+    receipt.count.store(receipt.count.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_release);
 }
 
 }  // namespace ringlay::event_log

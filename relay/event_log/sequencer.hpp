@@ -28,9 +28,9 @@ class Sequencer {
     Sequencer(const Sequencer&) = delete;
     Sequencer& operator=(const Sequencer&) = delete;
 
-    // Never waits. When the entry is in the log, its seq is set, is_done becomes true, and its bell
-    // is rung if somebody listens. Entries of one sender keep their order. (If the log is ended
-    // while it can take nothing, is_done comes with is_logged false.)
+    // Never waits. When the entry is in the log, its seq is set, its receipt is counted, is_done
+    // becomes true, and its bell is rung if somebody listens. Entries of one sender keep their
+    // order. (If the log is ended while it can take nothing, is_done comes with is_logged false.)
     void push(Entry& entry) { mailbox_.push(entry); }
 
     // The id of a host, a new one if the name is new; in the log before this returns. Errors:
@@ -45,6 +45,7 @@ class Sequencer {
     void run();
     void gather();
     void append_and_answer();
+    static void confirm(Receipt& receipt, std::uint64_t log_seq);
     Result<std::uint32_t> register_at_home(std::string_view name);
 
     Log& log_;

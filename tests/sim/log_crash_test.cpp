@@ -313,6 +313,7 @@ class LogScenario final : public support::CrashScenario {
             sent.entry.kind = FactsKind::identity;
             sent.entry.host_id = *id;
             sent.entry.upstream_seq = upstream_seq;
+            sent.entry.host_ack = upstream_seq - 1;
             sent.entry.received = fiber::wall();
             sent.entry.text = sent.did;
             sequencer.push(sent.entry);

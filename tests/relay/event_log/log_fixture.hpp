@@ -44,6 +44,7 @@ struct OwnedEntry {
         entry.verdicts = verdict_unverified;
         entry.host_id = host_id;
         entry.upstream_seq = upstream_seq;
+        entry.host_ack = upstream_seq - 1;
         entry.received = fiber::wall();
         entry.text = did;
         entry.done_bell = bell;
