@@ -7,7 +7,8 @@
 // LogPoint agree, whatever was flushed when; the follower applies again what is missing.
 //
 // Owner    Relay. The RocksDB environment, if one is given, outlives it.
-// Thread   any that may block (MayBlock); apply() and flush() by one at a time, reads by any number.
+// Thread   any that may block (MayBlock): apply() and flush() by one at a time, the others by any
+//          number beside it. What takes no MayBlock may be called by anyone.
 // Bound    block cache and write buffers (Options); a page of list_accounts() is max_page rows.
 // Errors   io; corrupt (a row that cannot be read, names its DID in the log of the caller);
 //          unsupported (a newer format); no_space; busy (another process has it).
