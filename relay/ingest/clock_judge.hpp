@@ -1,4 +1,4 @@
-// Whether it is our own clock that is wrong: if the commits of most hosts are "in the future", it is
+// Whether our own clock is wrong: if the commits of most hosts are "in the future", it is
 // this machine that lives in the past, and dropping them would drop everything.
 //
 // Pure. Of each host it keeps when it last sent a commit, and when one that was too far ahead.

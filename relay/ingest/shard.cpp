@@ -79,10 +79,12 @@ void Shard::Core::run_mailbox() {
     std::uint32_t in_turn = 0;
     for (;;) {
         auto next = mailbox.pop("events of hosts");
-        if (!next) return;
+        if (!next) break;
         receive(**next);
         if (++in_turn % events_in_turn == 0) fiber::yield();
     }
+    // The end was asked for; what was pushed before that may not have rung yet.
+    while (Event* event = mailbox.pop_now()) receive(*event);
 }
 
 void Shard::Core::run_resumer() {
