@@ -27,7 +27,7 @@ proto::Cid cid_of(std::uint8_t byte) {
 
 AccountRow row_with_rev(std::uint64_t rev) {
     AccountRow row;
-    row.host_id = 1;
+    row.host_id = 7;
     row.repo = {.rev = rev, .data = cid_of(1), .commit = cid_of(2)};
     return row;
 }
@@ -115,7 +115,7 @@ bool is_error(const net::HttpResponse& response, std::uint16_t status, std::stri
 }
 
 std::string name_by_number(std::uint32_t host_id) {
-    return host_id == 1 ? "pds.example" : "";
+    return host_id == 7 ? "pds.example" : "";
 }
 
 // What answers requests in these tests; made inside the world.
