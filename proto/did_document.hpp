@@ -6,8 +6,8 @@
 //
 // Owner    values.
 // Bound    memory of some times the text, while it is read; max_keys.
-// Errors   malformed: not JSON, not an object, nested beyond reason, or `id` is not the DID that was
-//          asked for.
+// Errors   malformed: not JSON, not an object, nested beyond reason, or `id` is not the DID that
+//          was asked for.
 #pragma once
 
 #include <cstddef>

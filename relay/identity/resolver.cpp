@@ -188,10 +188,23 @@ void Resolver::Core::look_up(std::string_view did, Done done) {
     metrics.waiting.add(1);
     Answer& answer = answers.emplace_back();
     answer.waiting.push_back(std::move(done));
+    answer.look_up = not_found(is_web ? "did:web: not the name of a public host"
+                                      : "DID of a method that is not resolved");
     answer.look_up.kind = LookUp::Kind::none;
-    answer.look_up.at = env.clock.wall();
-    answer.look_up.reason =
-        is_web ? "did:web: not the name of a public host" : "DID of a method that is not resolved";
+}
+
+LookUp Resolver::Core::not_found(std::string reason) const {
+    LookUp look_up;
+    look_up.at = env.clock.wall();
+    look_up.reason = std::move(reason);
+    return look_up;
+}
+
+void Resolver::Core::answer_uncounted(Done done, std::string reason) {
+    Answer& answer = answers.emplace_back();
+    answer.waiting.push_back(std::move(done));
+    answer.look_up = not_found(std::move(reason));
+    answer.is_counted = false;
 }
 
 bool Resolver::Core::is_full(const Domain* domain) const {
@@ -408,8 +421,8 @@ void Resolver::Core::deliver() {
 void Resolver::Core::stop() {
     if (is_stopping) return;
     is_stopping = true;
+    conductor.cancel_and_join();  // first: it is the one who begins requests
     fetches.cancel_and_join();
-    conductor.cancel_and_join();
     while (!requests.empty()) {
         settle(requests.begin()->second, not_found("stopping"));
     }

@@ -2,9 +2,9 @@
 //
 // Look-ups of one DID that are under way at once are one request. The directory has a bounded
 // number of connections and is left alone as long as it asks for (Retry-After, or a back-off after
-// failures); each did:web domain has a lane of its own, one request at a time, so that a domain that
-// never answers delays nobody else. A host whose events cause too many refreshes is refused
-// further ones for a while.
+// failures). Each did:web domain (what somebody registers, with all names below it) has a lane of
+// its own, one request at a time: a domain that never answers takes one place of web_concurrency,
+// not all. A host whose events cause too many refreshes is refused further ones for a while.
 //
 // Owner    a shard; one for each, so nothing here is shared between threads.
 // Thread   its worker, in fibers. look_up() returns at once; `done` is called later in a fiber of
