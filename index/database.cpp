@@ -190,6 +190,7 @@ struct Database::Core {
     SharedLogPoint applied;
     SharedLogPoint flushed;
     std::atomic<bool> has_failed{false};  // RocksDB takes no writes until it is resumed
+    std::atomic<std::uint64_t> unflushed_bytes{0};
     std::atomic<std::uint64_t> account_count{0}, identity_count{0}, disk_bytes{0}, memory_bytes{0};
 
     ~Core();
@@ -201,6 +202,7 @@ struct Database::Core {
     Result<void> write(rocksdb::WriteBatch& batch);
     Result<void> flush();
     Result<void> failed(const rocksdb::Status& status, std::string_view what);
+    bool is_state_flushed() const;
     void flush_if_full();
     void measure();
 };
@@ -336,6 +338,7 @@ Result<void> Database::Core::write(rocksdb::WriteBatch& batch) {
     if (auto status = db->Write(options, &batch); !status.ok()) {
         return failed(status, "index: cannot be written");
     }
+    unflushed_bytes.fetch_add(batch.GetDataSize());
     return {};
 }
 
@@ -345,21 +348,42 @@ Result<void> Database::Core::flush() {
     rocksdb::FlushOptions options;
     options.wait = true;
     options.allow_write_stall = true;
+    unflushed_bytes.store(0);
     if (auto status = db->Flush(options, families); !status.ok()) {
         return failed(status, "index: cannot be flushed");
+    }
+    // Once it has recovered from a full disk, RocksDB 7.8 says that it has flushed while it is still
+    // at it. This waits for what is under way.
+    if (!is_state_flushed()) {
+        db->PauseBackgroundWork().PermitUncheckedError();
+        db->ContinueBackgroundWork().PermitUncheckedError();
+        if (!is_state_flushed()) {
+            has_failed.store(true);
+            return fail(Errc::no_space, "index: flushed in vain");
+        }
     }
     flushed.store(point);
     measure();
     return {};
 }
 
-// Stands in for the write buffer manager where no thread may begin to flush. The rows are applied
-// already: whether this succeeds is seen by the next flush().
+// The state is part of every batch of apply(), and all families are flushed together.
+bool Database::Core::is_state_flushed() const {
+    using Properties = rocksdb::DB::Properties;
+    for (const auto& property :
+         {Properties::kNumEntriesActiveMemTable, Properties::kNumImmutableMemTable}) {
+        std::uint64_t value = 0;
+        if (!db->GetIntProperty(families[meta], property, &value) || value != 0) return false;
+    }
+    return true;
+}
+
+// Stands in for the write buffer manager where no thread may begin to flush. By what was written,
+// which the same history always repeats, unlike the memory that RocksDB takes for it (about twice as
+// much). The rows are applied already: whether this succeeds is seen by the next flush().
 void Database::Core::flush_if_full() {
-    if (compacts_by_itself) return;
-    std::uint64_t used = 0;
-    if (!db->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &used)) return;
-    if (used >= write_buffer_bytes) static_cast<void>(flush());
+    if (compacts_by_itself || unflushed_bytes.load() < write_buffer_bytes / 2) return;
+    static_cast<void>(flush());
 }
 
 void Database::Core::measure() {

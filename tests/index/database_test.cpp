@@ -2,7 +2,10 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+#include <rocksdb/system_clock.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "crypto/did_key.hpp"
@@ -423,4 +426,106 @@ TEST_CASE("counts or a state that cannot be, are corrupt") {
         return;
     }
     CHECK(open_error(disk) == Errc::corrupt);
+}
+
+namespace {
+
+// A disk that is full while somebody says so.
+class FillingFile : public rocksdb::FSWritableFileOwnerWrapper {
+  public:
+    FillingFile(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>& is_full)
+        : FSWritableFileOwnerWrapper(std::move(file)), is_full_(is_full) {}
+
+    using FSWritableFileOwnerWrapper::Append;
+    rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* context) override {
+        if (is_full_) return rocksdb::IOStatus::NoSpace();
+        return FSWritableFileOwnerWrapper::Append(data, options, context);
+    }
+
+  private:
+    const std::atomic<bool>& is_full_;
+};
+
+class FillingDisk : public rocksdb::FileSystemWrapper {
+  public:
+    explicit FillingDisk(const std::shared_ptr<rocksdb::FileSystem>& below)
+        : FileSystemWrapper(below) {}
+
+    std::atomic<bool> is_full{false};
+
+    const char* Name() const override { return "filling"; }
+    rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                      rocksdb::IODebugContext* context) override {
+        std::unique_ptr<rocksdb::FSWritableFile> plain;
+        auto status = FileSystemWrapper::NewWritableFile(name, options, &plain, context);
+        if (status.ok()) *file = std::make_unique<FillingFile>(std::move(plain), is_full);
+        return status;
+    }
+};
+
+// RocksDB rests for a second after each failure.
+class Sleepless : public rocksdb::SystemClockWrapper {
+  public:
+    Sleepless() : SystemClockWrapper(rocksdb::SystemClock::Default()) {}
+    const char* Name() const override { return "sleepless"; }
+    void SleepForMicroseconds(int) override {}
+};
+
+class FillingEnv : public rocksdb::EnvWrapper {
+  public:
+    explicit FillingEnv(rocksdb::Env* below)
+        : EnvWrapper(below), disk(std::make_shared<FillingDisk>(below->GetFileSystem())) {
+        file_system_ = disk;
+        system_clock_ = std::make_shared<Sleepless>();
+    }
+    std::shared_ptr<FillingDisk> disk;
+};
+
+}  // namespace
+
+TEST_CASE("a full disk is no_space; when there is room again, all goes on and nothing is lost") {
+    const std::uint64_t seed = GENERATE(range(1u, 40u));
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    MemoryDisk memory;
+    FillingEnv env(memory.env());
+    auto opened = Database::open(may_block, options_on(&env));
+    REQUIRE(opened.has_value());
+    auto& database = **opened;
+    std::uint64_t n = 0, flushed = 0;
+    int failures = 0;
+    for (int step = 0; step < 60; ++step) {
+        CAPTURE(step, n, flushed);
+        // At least once there is something to flush and no room; to its end, all goes well.
+        const bool must_apply = step == 19, must_flush = step == 20;
+        env.disk->is_full = must_flush || (!must_apply && step < 50 && random() % 3 == 0);
+        std::optional<Errc> failure;
+        if (must_apply || (!must_flush && random() % 3 > 0)) {
+            auto done = database.apply(may_block, views(batch_of(seed, n + 1)), point_of(n + 1));
+            if (done) ++n;
+            if (!done) failure = done.error().code;
+        } else {
+            auto done = database.flush(may_block);
+            if (done) flushed = n;
+            if (!done) failure = done.error().code;
+        }
+        if (failure) {
+            REQUIRE(*failure == Errc::no_space);
+            REQUIRE(env.disk->is_full);
+            ++failures;
+        }
+        REQUIRE(database.applied() == point_of(n));
+        REQUIRE(database.flushed() == point_of(flushed));
+        if (step % 5 != 0) continue;
+        REQUIRE(difference(database, model_at(seed, n)) == "");
+        auto copy = memory.copy_of_files();
+        auto next = open(*copy);
+        const std::uint64_t found = next->applied().seq;
+        REQUIRE(found >= flushed);
+        REQUIRE(difference(*next, model_at(seed, found)) == "");
+    }
+    CHECK(flushed > 10);
+    CHECK(failures > 0);
 }
