@@ -7,11 +7,11 @@ namespace ringlay::ingest {
 using accounts::Account;
 
 AccountLoader::AccountLoader(const index::Database& database, const event_log::Log& log,
-                             accounts::HostNames& names, base::Logger& logger, OnLoaded on_loaded)
+                             base::Logger& logger, NumberOf number_of, OnLoaded on_loaded)
     : database_(database),
       recovery_(log.recovery()),
-      names_(names),
       logger_(logger),
+      number_of_(std::move(number_of)),
       on_loaded_(std::move(on_loaded)),
       wanted_(std::numeric_limits<std::size_t>::max()) {
     for (std::size_t i = 0; i < fiber_count; ++i) {
@@ -65,7 +65,7 @@ Account AccountLoader::account_of(const Row& row) {
         say_unreadable(row, "identity", row.identity.error());
     } else if (const auto& its = *row.identity) {
         account.key = its->key;
-        account.pds = its->pds_host.empty() ? 0 : names_.number(its->pds_host);
+        account.pds = number_of_(its->pds_host);
         account.asked_ms = its->fetched_ms;
     }
     return account;

@@ -28,9 +28,11 @@ class AccountLoader {
     static constexpr std::size_t max_batch = 16;
 
     using OnLoaded = std::move_only_function<void(std::string_view did, const accounts::Account&)>;
+    // The number of a PDS's name.
+    using NumberOf = std::move_only_function<std::uint32_t(std::string_view pds_host)>;
 
-    AccountLoader(const index::Database& database, const event_log::Log& log,
-                  accounts::HostNames& names, base::Logger& logger, OnLoaded on_loaded);
+    AccountLoader(const index::Database& database, const event_log::Log& log, base::Logger& logger,
+                  NumberOf number_of, OnLoaded on_loaded);
 
     // Each DID once until on_loaded is called for it, in a fiber of this worker.
     void load(std::string_view did) { static_cast<void>(wanted_.push(std::string(did))); }
@@ -49,9 +51,9 @@ class AccountLoader {
 
     const index::Database& database_;
     const event_log::RecoveryReport& recovery_;
-    accounts::HostNames& names_;
     base::Logger& logger_;
     base::LogLimit unreadable_{10};
+    NumberOf number_of_;
     OnLoaded on_loaded_;
     fiber::Channel<std::string> wanted_;
     fiber::TaskGroup fibers_;

@@ -10,12 +10,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "relay/fiber/time.hpp"
-#include "relay/ingest/text_hash.hpp"
 
 namespace ringlay::ingest {
 
@@ -36,7 +36,7 @@ class IdentityRate {
     const std::uint32_t per_account_;
     Nanos minute_ends_{};
     std::unordered_map<std::uint32_t, std::uint64_t> by_host_;
-    std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> by_account_;
+    std::map<std::string, std::uint32_t, std::less<>> by_account_;
 };
 
 }  // namespace ringlay::ingest

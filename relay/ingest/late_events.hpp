@@ -11,10 +11,10 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "crypto/sha256.hpp"
@@ -22,7 +22,6 @@
 #include "proto/cid.hpp"
 #include "relay/event_log/facts.hpp"
 #include "relay/fiber/time.hpp"
-#include "relay/ingest/text_hash.hpp"
 
 namespace ringlay::ingest {
 
@@ -80,7 +79,7 @@ class LateEvents {
         std::deque<std::list<Aging>::iterator> events;
         Search search;
     };
-    using ByAccount = std::unordered_map<std::string, OfAccount, TextHash, std::equal_to<>>;
+    using ByAccount = std::map<std::string, OfAccount, std::less<>>;
 
     const std::size_t max_events_;
     std::list<Aging> by_age_;

@@ -6,12 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "relay/ingest/event.hpp"
-#include "relay/ingest/text_hash.hpp"
 
 namespace ringlay::ingest {
 
@@ -78,7 +77,7 @@ class Parking {
     std::size_t events() const { return events_; }
 
   private:
-    std::unordered_map<std::string, Parked, TextHash, std::equal_to<>> parked_;
+    std::map<std::string, Parked, std::less<>> parked_;
     std::size_t events_ = 0;
 };
 

@@ -49,12 +49,16 @@ Shard::Core::Core(ShardContext& its_context, ShardOptions its_options)
       identity_rate(options.identity_events_per_minute),
       resolver(context.env, options.resolver, context.identity_metrics),
       writer(context.database, context.logger),
-      loader(context.database, context.log, names, context.logger,
-             [this](std::string_view did, const Account& account) { on_loaded(did, account); }),
+      loader(
+          context.database, context.log, context.logger,
+          [this](std::string_view pds_host) { return hosts.number_of_pds(pds_host); },
+          [this](std::string_view did, const Account& account) { on_loaded(did, account); }),
       asker(context.env, context.user_agent),
       mailbox_task(fiber::spawn("rules on events", [this] { run_mailbox(); })),
       resumer_task(fiber::spawn("rules on parked events", [this] { run_resumer(); })),
-      timer_task(fiber::spawn("looks after parked events", [this] { run_timer(); })) {}
+      timer_task(fiber::spawn("looks after parked events", [this] { run_timer(); })) {
+    for (const event_log::Host& host : context.log.hosts()) hosts.meet(host.id, host.name);
+}
 
 void Shard::Core::stop() {
     if (is_stopping) return;
@@ -116,6 +120,7 @@ void Shard::Core::run_timer() {
 // ----- the way of an event --------------------------------------------------------------------
 
 void Shard::Core::receive(Event& event) {
+    hosts.meet(event.host_id, event.host->name);
     if (event.kind == event_log::FactsKind::identity &&
         !identity_rate.take_of_host(event.host_id, now())) {
         return drop_limited(event);
@@ -242,7 +247,7 @@ Knowledge Shard::Core::knowledge_of(const Account& account) const {
     known.is_definite_none =
         !known.has_identity && account.asked_ms != 0 && age_of(account) <= options.negative_ttl;
     known.key = account.key;
-    known.pds_host = names.name(account.pds);
+    known.pds_host = hosts.name(account.pds);
     known.rev = account.rev;
     known.data = account.data;
     known.host_id = account.host_id;
@@ -258,7 +263,7 @@ Knowledge Shard::Core::knowledge_of(const Account& account) const {
 bool Shard::Core::may_pass_unverified(const Event& event, const Account& account) const {
     return options.passes_unverified && account.asked_ms == 0 &&
            (account.host_id == 0 || account.host_id == event.host_id) &&
-           (account.pds == 0 || names.name(account.pds) == event.host->name);
+           (account.pds == 0 || hosts.name(account.pds) == event.host->name);
 }
 
 void Shard::Core::watch_clock(const Event& event, const Ruling& ruling) {

@@ -14,15 +14,16 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "relay/accounts/account_table.hpp"
 #include "relay/ingest/account_loader.hpp"
 #include "relay/ingest/alarms.hpp"
 #include "relay/ingest/clock_judge.hpp"
+#include "relay/ingest/hosts_met.hpp"
 #include "relay/ingest/identity_rate.hpp"
 #include "relay/ingest/identity_writer.hpp"
 #include "relay/ingest/late_events.hpp"
@@ -115,7 +116,7 @@ struct Shard::Core {
     const ShardOptions options;
     const std::uint32_t me;  // the worker's index, for counters
 
-    accounts::HostNames names;
+    HostsMet hosts;
     accounts::AccountTable table;
     Parking parking;
     Alarms alarms;
@@ -125,7 +126,7 @@ struct Shard::Core {
     Recently vain_looks;        // DID: a signature stayed wrong
     Recently background_looks;  // DID: because its identity was old
     // DIDs that are looked up with no event waiting; true: once more after that.
-    std::unordered_map<std::string, bool, TextHash, std::equal_to<>> refreshing;
+    std::map<std::string, bool, std::less<>> refreshing;
     IdentityRate identity_rate;
     ClockJudge clock_judge;
     Watermark watermark;

@@ -31,11 +31,13 @@ void Shard::Core::learned(std::string_view did, const LookUp& found) {
     if (found.kind == LookUp::Kind::unavailable) return;
     identity::Identity its;
     if (found.kind == LookUp::Kind::found) its = found.identity;
-    writer.put(did, {.key = its.key, .pds_host = its.pds_host, .fetched_ms = found.at.count()});
-
     std::optional<Account> account = table.find(did);
+    // Of DIDs that are nobody's there are any number: only those that were somebody's are written.
+    if (its.is_working() || (account && (account->key || account->host_id != 0))) {
+        writer.put(did, {.key = its.key, .pds_host = its.pds_host, .fetched_ms = found.at.count()});
+    }
     if (!account) return;
-    const std::uint32_t pds = its.pds_host.empty() ? 0 : names.number(its.pds_host);
+    const std::uint32_t pds = hosts.number_of_pds(its.pds_host);
     if (account->key != its.key || account->pds != pds) {
         refusals.forget(did);
         vain_looks.forget(did);
@@ -73,7 +75,7 @@ void Shard::Core::purge_identity(std::string_view did, Account& account, std::ui
     } else if (!was_purged) {
         // So that a restart knows it, too.
         writer.put(did, {.key = account.key,
-                         .pds_host = std::string(names.name(account.pds)),
+                         .pds_host = std::string(hosts.name(account.pds)),
                          .fetched_ms = 0});
     }
 }

@@ -161,7 +161,7 @@ void Shard::Core::keep_late(const Event& event, const Ruling& ruling, const Prog
     LateEvent kept;
     kept.kind = event.kind;
     kept.host_id = event.host_id;
-    kept.host_name = names.number(event.host->name);
+    kept.host_name = hosts.number_of_pds(event.host->name);
     if (ruling.proof) {
         kept.rev = ruling.proof->rev;
         kept.data = ruling.proof->data;

@@ -10,13 +10,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "relay/env/env.hpp"
 #include "relay/fiber/fiber.hpp"
-#include "relay/ingest/text_hash.hpp"
 
 namespace ringlay::ingest {
 
@@ -40,7 +40,7 @@ class QuestionBook {
         std::uint32_t times = 0;
         Nanos again_at{};
     };
-    std::unordered_map<std::string, Asked, TextHash, std::equal_to<>> asked_;
+    std::map<std::string, Asked, std::less<>> asked_;
     std::unordered_map<std::uint32_t, std::uint32_t> under_way_by_host_;
     std::size_t under_way_ = 0;
     Nanos swept_{};

@@ -284,6 +284,51 @@ TEST_CASE("the recorded host may say farewell for a DID that is gone") {
     });
 }
 
+TEST_CASE("an account whose host comes after its first, forged, event is its host's") {
+    ShardRig rig;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        rig.plc->set(alice.did(), alice.public_key(), "http://later.example");
+        Buffer first = alice.create(rig.seq(), rig.wall(), path(1));
+        CHECK_FALSE(rig.passes(0, first));
+        rig.sleep(2s);
+        const HostRef& later = rig.add_host("later.example:80");
+        CHECK(rig.passes(rig.send(later, first)));
+        CHECK_FALSE(rig.logged().back().is_unverified());
+        CHECK_FALSE(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(2))));
+    });
+}
+
+TEST_CASE("identities of accounts are kept for a restart, those of nobodies are not") {
+    ShardRig rig;
+    rig.run([&] {
+        auto stored = [&](const SignedRepo& repo) {
+            rig.sleep(1s);
+            return fiber::blocking([&](MayBlock may_block) {
+                return rig.database->identity(may_block, repo.did()).value();
+            });
+        };
+        SignedRepo alice = rig.new_account(0);
+        CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
+        auto row = stored(alice);
+        REQUIRE(row.has_value());
+        CHECK(row->key == alice.public_key());
+        CHECK(row->pds_host == rig.host_ref(0).name);
+        CHECK(row->fetched_ms > (rig.wall() - 10s).count());
+
+        SignedRepo ghost(888);
+        CHECK_FALSE(rig.passes(0, ghost.create(rig.seq(), rig.wall(), path(1))));
+        CHECK_FALSE(stored(ghost).has_value());
+
+        rig.plc->remove(alice.did());
+        CHECK(rig.passes(0, alice.identity(rig.seq(), rig.wall())));
+        row = stored(alice);
+        REQUIRE(row.has_value());
+        CHECK_FALSE(row->key.has_value());
+        CHECK(row->pds_host.empty());
+    });
+}
+
 // ----- #identity and age ----------------------------------------------------------------------
 
 TEST_CASE("an #identity makes its identity be looked up without holding up what fits the old one") {

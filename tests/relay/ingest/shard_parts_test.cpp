@@ -6,6 +6,7 @@
 #include "proto/frame.hpp"
 #include "relay/ingest/alarms.hpp"
 #include "relay/ingest/clock_judge.hpp"
+#include "relay/ingest/hosts_met.hpp"
 #include "relay/ingest/identity_rate.hpp"
 #include "relay/ingest/late_events.hpp"
 #include "relay/ingest/parking.hpp"
@@ -421,6 +422,29 @@ TEST_CASE("a status answer must be about this account and say whether it is acti
     CHECK(read(R"(["did:plc:a",true])") == HostAnswer::none);
     CHECK(read("") == HostAnswer::none);
     CHECK(read("<html>") == HostAnswer::none);
+}
+
+// ----- hosts ----------------------------------------------------------------------------------
+
+TEST_CASE("hosts that were met have numbers of their own, all others one together") {
+    HostsMet hosts;
+    hosts.meet(1, "one.example");
+    hosts.meet(2, "two.example");
+    hosts.meet(1, "one.example");
+    std::uint32_t one = hosts.number_of_pds("one.example");
+    std::uint32_t two = hosts.number_of_pds("two.example");
+    std::uint32_t other = hosts.number_of_pds("three.example");
+    CHECK(one != two);
+    CHECK(other != one);
+    CHECK(other != two);
+    CHECK(other != 0);
+    CHECK(hosts.number_of_pds("four.example") == other);
+    CHECK(hosts.number_of_pds("") == 0);
+    CHECK(hosts.name(one) == "one.example");
+    CHECK(hosts.name(other) != "three.example");
+    CHECK(hosts.name(0).empty());
+    hosts.meet(3, "three.example");
+    CHECK(hosts.name(hosts.number_of_pds("three.example")) == "three.example");
 }
 
 // ----- who has which account ------------------------------------------------------------------
