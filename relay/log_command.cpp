@@ -38,6 +38,7 @@ LogCommandResult log_command(env::Env& env, std::string_view directory, bool com
         result.text += std::string(what) + " " + std::to_string(number) + "\n";
     };
     count("segments", report->segments);
+    count("facts_only_segments", report->facts_only_segments);
     count("events", report->events);
     count("facts_only", report->facts_only);
     count("wire_bytes", report->wire_bytes);

@@ -52,12 +52,15 @@ class Check {
         }
         const std::vector<FoundSegment>& all = inventory->segments;
         // What is half made or half removed is normal at the ends only.
-        auto is_whole = [](const FoundSegment& found) {
-            return found.state != FoundSegment::State::broken;
-        };
+        auto is_whole = [](const FoundSegment& found) { return found.is_whole(); };
         auto first = std::ranges::find_if(all, is_whole);
         auto last = std::find_if(all.rbegin(), all.rend(), is_whole).base();
         for (auto found = all.begin(); found != all.end(); ++found) {
+            if (found < first && found->state == FoundSegment::State::facts_only) {
+                if (auto done = check_facts(*found, *(found + 1)); !done)
+                    return std::unexpected(done.error());
+                continue;
+            }
             if (!is_whole(*found)) {
                 bool is_inside = found > first && found < last;
                 add(is_inside ? Finding::Kind::damage : Finding::Kind::unfinished,
@@ -118,6 +121,25 @@ class Check {
         }
         check_seal(found, *scan);
         take(found, *scan);
+        return {};
+    }
+
+    // Frames have left the window; the facts may still be wanted.
+    Result<void> check_facts(const FoundSegment& found, const FoundSegment& next) {
+        const std::string name = segment_file_name(found.base, SegmentFile::facts);
+        auto facts = directory_.open(name, env::OpenMode::read);
+        if (!facts) return std::unexpected(facts.error());
+        HostTable hosts;
+        auto scan = scan_facts(*facts, found.facts_size_bytes, found.header.floor_seq, hosts);
+        if (!scan) return std::unexpected(scan.error());
+        if (!scan->broken_by.empty()) {
+            add(Finding::Kind::damage, name, scan->broken_at, scan->extent.last_seq,
+                scan->broken_by);
+        } else if (found.base + scan->extent.wire_bytes != next.base ||
+                   found.header.log_id != next.header.log_id) {
+            add(Finding::Kind::unfinished, name, 0, 0, "facts that do not join what follows");
+        }
+        ++report_.facts_only_segments;
         return {};
     }
 

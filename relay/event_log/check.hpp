@@ -33,6 +33,7 @@ struct CheckReport {
     static constexpr std::size_t max_findings = 1000;
 
     std::uint64_t segments = 0;
+    std::uint64_t facts_only_segments = 0;  // older, without frames; counted nowhere else
     std::uint64_t sealed_segments = 0;
     std::uint64_t events = 0;
     std::uint64_t facts_only = 0;

@@ -129,6 +129,7 @@ Result<void> Log::Core::roll() {
     Segment& full = active();
     full.is_rolled = true;
     if (auto reader = full.reader.lock()) reader->end.store(base);
+    if (auto reader = full.facts_reader.lock()) reader->set_end(full.facts_end(), base);
     segments.push_back(std::make_unique<Segment>(std::move(*next)));
     names_unsynced = true;
     update_gauges();

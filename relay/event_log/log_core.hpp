@@ -11,6 +11,29 @@
 
 namespace ringlay::event_log {
 
+// A point that one worker moves forward and any may look at, without a wait: who looks while it
+// moves to another segment sees the beginning of a segment, never a point that is too far.
+class MovingPoint {
+  public:
+    FactsPoint load() const {
+        const std::uint64_t base = base_.load();
+        const std::uint64_t offset = offset_.load();
+        const std::uint64_t base_again = base_.load();
+        return {base_again, base == base_again ? offset : segment_header_bytes};
+    }
+    void store(FactsPoint point) {
+        if (point.segment_base != base_.load()) {
+            offset_.store(segment_header_bytes);
+            base_.store(point.segment_base);
+        }
+        offset_.store(point.offset);
+    }
+
+  private:
+    std::atomic<std::uint64_t> base_{0};
+    std::atomic<std::uint64_t> offset_{segment_header_bytes};
+};
+
 struct Log::Core {
     Core(env::Env& its_env, LogOptions its_options, env::Directory its_directory,
          env::DirectoryLock its_lock, Recovered recovered, SeqReservation its_reservation,
@@ -52,6 +75,8 @@ struct Log::Core {
     void run_space();
     void keep_space();
     bool remove_oldest();
+    bool needs_facts_of(const Segment& segment) const;
+    void drop_unneeded_facts();
     SpaceDecision decide(std::uint64_t free_bytes) const;
     void update_gauges();
 
@@ -61,6 +86,10 @@ struct Log::Core {
                              std::uint64_t cursor);
     Result<std::shared_ptr<const SegmentReader>> segment_at(Position position);
     Segment* find_segment(Position position);
+    Result<FactsStart> find_facts(FactsPoint from);
+    Result<std::shared_ptr<const FactsReader>> facts_at(Position base);
+    Segment* find_facts_segment(Position base);
+    FactsPoint facts_head() const { return {segments.back()->base, segments.back()->facts_end()}; }
     void stop_fibers();
 
     Segment& active() { return *segments.back(); }
@@ -75,6 +104,8 @@ struct Log::Core {
     SeqReservation reservation;
     HostTable hosts;
     std::deque<std::unique_ptr<Segment>> segments;  // oldest first; the last one is active
+    // Facts whose frames have left the window, oldest first; they join `segments`.
+    std::deque<std::unique_ptr<Segment>> facts_only;
     PublishedTail tail;
 
     std::uint64_t next_seq;             // the first that no entry was given
@@ -87,6 +118,10 @@ struct Log::Core {
 
     std::atomic<std::uint64_t> synced_seq{0};
     std::atomic<Position> synced_position{0};
+    MovingPoint synced_facts;
+    MovingPoint needed_facts;
+    std::atomic<bool> keeps_facts{false};  // needed_facts means something
+    const FactsPoint opened_facts;
     std::atomic<Stall> stall{Stall::none};
     LogCounters counters;
 

@@ -18,6 +18,7 @@ void Log::Core::run_space() {
 void Log::Core::keep_space() {
     auto free_bytes = directory.free_bytes();
     if (!free_bytes) return;  // nothing is known: a write will meet what there is
+    drop_unneeded_facts();
     SpaceDecision decision = decide(*free_bytes);
     for (std::size_t i = 0; i < decision.remove_count && !has_failed; ++i) {
         if (!remove_oldest()) break;
@@ -49,17 +50,30 @@ bool Log::Core::remove_oldest() {
     // On a full disk there may be no room for its seal; but a sync holds on to what is not sealed.
     if (!segments[0]->is_sealed && is_syncing) return false;
     is_removing = true;
+    const bool keeps = needs_facts_of(*segments.front());
     std::unique_ptr<Segment> oldest = std::move(segments.front());
     segments.pop_front();
+    const Position base = oldest->base;
     Result<env::File> held = fail(Errc::not_found, "segment: nobody reads it");
-    if (auto reader = oldest->reader.lock()) {
-        reader->is_removed.store(true);
-        held = directory.open(segment_file_name(oldest->base, SegmentFile::wire),
-                              env::OpenMode::write);
+    auto reader = oldest->reader.lock();
+    if (reader) reader->is_removed.store(true);
+    if (keeps) {
+        oldest->wire.close();
+        oldest->facts.close();
+        oldest->index = SeqIndex();
+        facts_only.push_back(std::move(oldest));
+    } else {
+        // What is older is not needed either, and would end before a gap.
+        drop_unneeded_facts();
+    }
+    if (reader) {
+        held = directory.open(segment_file_name(base, SegmentFile::wire), env::OpenMode::write);
     }
     // Its names are durably gone before the next one's are touched: whatever a crash brings back
     // joins what is left.
-    bool is_gone = remove_segment_files(directory, oldest->base) && directory.sync();
+    const auto removed =
+        keeps ? remove_frames(directory, base) : remove_segment_files(directory, base);
+    bool is_gone = removed && directory.sync();
     // A slow reader's descriptor would keep the space of a file without a name.
     if (is_gone && held) is_gone = held->truncate(0).has_value();
     if (!is_gone) fatal("an old segment cannot be removed");
@@ -70,6 +84,25 @@ bool Log::Core::remove_oldest() {
     return is_gone;
 }
 
+// Only a point in a later segment lets them go: one at their end must still be found.
+bool Log::Core::needs_facts_of(const Segment& segment) const {
+    return keeps_facts && needed_facts.load().segment_base <= segment.base;
+}
+
+void Log::Core::drop_unneeded_facts() {
+    bool is_changed = false;
+    while (!facts_only.empty() && !needs_facts_of(*facts_only.front()) && !has_failed) {
+        const Position base = facts_only.front()->base;
+        facts_only.pop_front();
+        is_changed = true;
+        if (!remove_segment_files(directory, base)) fatal("old facts cannot be removed");
+    }
+    if (!is_changed || has_failed) return;
+    if (!directory.sync()) return fatal("old facts cannot be removed");
+    update_gauges();
+    room_made.wake_all();
+}
+
 void Log::Core::update_gauges() {
     std::uint64_t disk_bytes = 0;
     const Segment* with_events = nullptr;
@@ -77,9 +110,12 @@ void Log::Core::update_gauges() {
         disk_bytes += segment->disk_bytes();
         if (with_events == nullptr && segment->extent.events > 0) with_events = segment.get();
     }
+    std::uint64_t facts_only_bytes = 0;
+    for (const auto& segment : facts_only) facts_only_bytes += segment->facts_end();
     const bool is_empty = with_events == nullptr;
     counters.segments.store(segments.size(), std::memory_order_relaxed);
-    counters.disk_bytes.store(disk_bytes, std::memory_order_relaxed);
+    counters.disk_bytes.store(disk_bytes + facts_only_bytes, std::memory_order_relaxed);
+    counters.facts_only_bytes.store(facts_only_bytes, std::memory_order_relaxed);
     counters.oldest_seq.store(is_empty ? 0 : with_events->extent.first_seq,
                               std::memory_order_relaxed);
     counters.oldest_wall_ms.store(is_empty ? 0 : with_events->extent.first_received.count(),

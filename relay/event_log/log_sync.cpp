@@ -41,10 +41,12 @@ Result<void> Log::Core::sync_once() {
     const Nanos began = env.clock.now();
     const std::uint64_t seq = tail.head_seq();
     const Position position = tail.head();
+    const FactsPoint facts_point = facts_head();
     Result<void> done = sync_files();
     if (done) {
         synced_seq.store(seq);
         synced_position.store(position);
+        synced_facts.store(facts_point);
         seal_complete_segments();
         const auto took_ns = static_cast<std::uint64_t>((env.clock.now() - began).count());
         counters.syncs.fetch_add(1, std::memory_order_relaxed);

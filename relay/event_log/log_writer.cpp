@@ -103,7 +103,13 @@ Log::Core::Core(env::Env& its_env, LogOptions its_options, env::Directory its_di
       issued_before(first_seq - 1),
       last_seq(std::max(recovered.report.head_seq, recovered.segments.back().floor_seq)),
       synced_seq(recovered.report.head_seq),
-      synced_position(recovered.segments.back().end()) {
+      synced_position(recovered.segments.back().end()),
+      opened_facts{recovered.segments.back().base, recovered.segments.back().facts_end()} {
+    synced_facts.store(opened_facts);
+    keeps_facts = options.keeps_facts;
+    for (Segment& segment : recovered.facts_only) {
+        facts_only.push_back(std::make_unique<Segment>(std::move(segment)));
+    }
     for (Segment& segment : recovered.segments) {
         segment.synced = segment.extent;
         // Events come behind the snapshot. Without any, what was cut may have been a part of it.
@@ -216,6 +222,16 @@ SyncedTo Log::synced() const {
     Position position = core_->synced_position.load();
     return {core_->synced_seq.load(), position};
 }
+FactsPoint Log::synced_facts() const {
+    return core_->synced_facts.load();
+}
+FactsPoint Log::opened_facts() const {
+    return core_->opened_facts;
+}
+void Log::facts_needed_from(FactsPoint point) {
+    core_->needed_facts.store(point);
+    core_->keeps_facts.store(true);
+}
 Stall Log::stall() const {
     return core_->stall.load(std::memory_order_relaxed);
 }
@@ -256,6 +272,14 @@ Result<Log::Place> Log::find_cursor(std::optional<std::uint64_t> cursor) {
 
 Result<std::shared_ptr<const SegmentReader>> Log::segment_at(Position position) {
     return core_->segment_at(position);
+}
+
+Result<Log::FactsStart> Log::find_facts(FactsPoint from) {
+    return core_->find_facts(from);
+}
+
+Result<std::shared_ptr<const FactsReader>> Log::facts_at(Position base) {
+    return core_->facts_at(base);
 }
 
 Result<Log::Place> Log::Core::find_cursor(std::optional<std::uint64_t> cursor) {
@@ -325,6 +349,54 @@ Result<std::shared_ptr<const SegmentReader>> Log::Core::segment_at(Position posi
         auto reader = std::make_shared<SegmentReader>(base, std::move(*file));
         if (segment->is_rolled) reader->end.store(segment->end());
         segment->reader = reader;
+        return reader;
+    }
+}
+
+Result<Log::FactsStart> Log::Core::find_facts(FactsPoint from) {
+    for (;;) {
+        FactsStart start;
+        const Segment& oldest = facts_only.empty() ? *segments.front() : *facts_only.front();
+        start.has_gap = from.segment_base < oldest.base;
+        start.point = start.has_gap ? FactsPoint{oldest.base, 0} : from;
+        start.point.offset = std::max<std::uint64_t>(start.point.offset, segment_header_bytes);
+        const Segment* segment = find_facts_segment(start.point.segment_base);
+        if (segment == nullptr || start.point.offset > segment->facts_end()) {
+            return fail(Errc::not_found, "log: it has no such point in its facts");
+        }
+        auto reader = facts_at(start.point.segment_base);
+        if (reader) {
+            start.facts = std::move(*reader);
+            return start;
+        }
+        // Removed while we looked: the answer is another one now.
+        if (reader.error().code != Errc::not_found) return std::unexpected(reader.error());
+    }
+}
+
+Segment* Log::Core::find_facts_segment(Position base) {
+    for (auto* chain : {&facts_only, &segments}) {
+        auto found = std::ranges::lower_bound(*chain, base, {},
+                                              [](const auto& segment) { return segment->base; });
+        if (found != chain->end() && (*found)->base == base) return found->get();
+    }
+    return nullptr;
+}
+
+Result<std::shared_ptr<const FactsReader>> Log::Core::facts_at(Position base) {
+    for (;;) {
+        Segment* segment = find_facts_segment(base);
+        if (segment == nullptr) return fail(Errc::not_found, "log: these facts are gone");
+        if (auto reader = segment->facts_reader.lock()) return reader;
+
+        auto file =
+            directory.open(segment_file_name(base, SegmentFile::facts), env::OpenMode::read);
+        segment = find_facts_segment(base);  // opening took time
+        if (segment == nullptr || !segment->facts_reader.expired()) continue;
+        if (!file) return std::unexpected(file.error());
+        auto reader = std::make_shared<FactsReader>(base, std::move(*file));
+        if (segment->is_rolled) reader->set_end(segment->facts_end(), segment->end());
+        segment->facts_reader = reader;
         return reader;
     }
 }

@@ -49,6 +49,9 @@ struct LogOptions {
     std::uint64_t initial_seq = 0;  // of an empty directory; 0: unix time in ms x 100
     std::uint64_t reservation_block = 1'000'000;
     SpaceOptions space;
+    // Somebody makes state from the facts and says how far: all are kept until facts_needed_from().
+    // (Without it facts go with their frames until its first call.)
+    bool keeps_facts = false;
     // Called once with the reason, on the log worker. Must not return in production; empty: prints
     // and aborts. If it returns (tests), the log stays closed for appends for ever.
     std::function<void(std::string_view)> on_fatal;
@@ -87,6 +90,7 @@ struct LogCounters {
     // gauges
     std::atomic<std::uint64_t> segments{0};
     std::atomic<std::uint64_t> disk_bytes{0};         // of all files of all segments
+    std::atomic<std::uint64_t> facts_only_bytes{0};   // of them, of facts without their frames
     std::atomic<std::uint64_t> budget_bytes{0};       // that they may have
     std::atomic<std::uint64_t> free_bytes{0};         // of the volume, at the last look
     std::atomic<std::uint64_t> oldest_seq{0};         // of the window; 0: no event
@@ -116,11 +120,14 @@ class Log {
     // No seq above this one has ever been issued, in this life or an earlier one.
     std::uint64_t highest_issued_seq() const;
     SyncedTo synced() const;
+    // Every record before it is durable. (While it goes from one segment to the next it may be seen
+    // at the beginning of either: too low, never too high.)
     FactsPoint synced_facts() const;
     // Where the facts of the log ended when it was opened.
     FactsPoint opened_facts() const;
-    // Facts before this point are folded and flushed. Segments that leave the window keep their
-    // facts file until then; retention of frames never waits for it.
+    // Facts before this point are folded and flushed; from one worker, never going back. Segments
+    // that leave the window keep their facts file until the point is in a later one; retention of
+    // frames never waits for it. The space fiber removes what is no longer needed at its next look.
     void facts_needed_from(FactsPoint point);
     Stall stall() const;
     const LogCounters& counters() const;
@@ -155,6 +162,16 @@ class Log {
     };
     Result<Place> find_cursor(std::optional<std::uint64_t> cursor);
     Result<std::shared_ptr<const SegmentReader>> segment_at(Position position);  // not_found: gone
+
+    // From the log worker; for FactsFeed. Files are kept open as long as somebody holds them.
+    struct FactsStart {
+        std::shared_ptr<const FactsReader> facts;
+        FactsPoint point;
+        bool has_gap = false;  // there were older facts, from the point that was asked for
+    };
+    // not_found: the log does not have this point, nor had it.
+    Result<FactsStart> find_facts(FactsPoint from);
+    Result<std::shared_ptr<const FactsReader>> facts_at(Position base);  // not_found: gone
 
   private:
     struct Core;

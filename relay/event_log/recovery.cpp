@@ -41,7 +41,11 @@ class Recovery {
         out_.log_id = found_[*first].header.log_id;
         auto oldest = take_older(*first);
         if (!oldest) return std::unexpected(oldest.error());
-        if (auto gone = remove_range(0, *oldest, &out_.report.segments_dropped); !gone) return gone;
+        auto oldest_facts = take_facts_before(*oldest);
+        if (!oldest_facts) return std::unexpected(oldest_facts.error());
+        if (auto gone = remove_range(0, *oldest_facts, &out_.report.segments_dropped); !gone) {
+            return gone;
+        }
         return take_newer(*first);
     }
 
@@ -61,7 +65,7 @@ class Recovery {
         std::size_t oldest = first;
         while (oldest > 0) {
             FoundSegment& found = found_[oldest - 1];
-            if (found.state == State::broken || found.header.log_id != out_.log_id) break;
+            if (!found.is_whole() || found.header.log_id != out_.log_id) break;
             Segment segment = segment_of(found);
             if (found.state == State::sealed) {
                 take_seal(segment, *found.seal);
@@ -76,6 +80,27 @@ class Recovery {
             if (!joins(oldest - 1, segment.end(), last_seq_of(segment))) break;
             out_.segments.insert(out_.segments.begin(), std::move(segment));
             --oldest;
+        }
+        return oldest;
+    }
+
+    // Facts without frames before the oldest segment, as far back as they are whole and join.
+    Result<std::size_t> take_facts_before(std::size_t oldest) {
+        for (; oldest > 0; --oldest) {
+            const FoundSegment& found = found_[oldest - 1];
+            if (found.state != State::facts_only) break;
+            Segment segment = segment_of(found);
+            auto facts = directory_.open(segment_file_name(found.base, SegmentFile::facts),
+                                         env::OpenMode::read);
+            if (!facts) return std::unexpected(facts.error());
+            HostTable scratch;
+            auto scan = scan_facts(*facts, found.facts_size_bytes, segment.floor_seq, scratch);
+            if (!scan) return std::unexpected(scan.error());
+            segment.extent = scan->extent;
+            if (!scan->broken_by.empty()) break;
+            if (!meets(oldest - 1, segment.end(), last_seq_of(segment))) break;
+            segment.is_rolled = true;
+            out_.facts_only.insert(out_.facts_only.begin(), std::move(segment));
         }
         return oldest;
     }
@@ -112,10 +137,16 @@ class Recovery {
 
     // Whether the next segment goes on where this one ends.
     bool joins(std::size_t i, Position end, std::uint64_t last_seq) const {
+        return i + 1 < found_.size() && found_[i + 1].is_whole() && meets(i, end, last_seq);
+    }
+
+    // Also if the next one has no frames.
+    bool meets(std::size_t i, Position end, std::uint64_t last_seq) const {
         if (i + 1 >= found_.size() || end == found_[i].base) return false;
         const FoundSegment& next = found_[i + 1];
         return next.state != State::broken && next.base == end &&
-               next.header.floor_seq == last_seq && next.header.log_id == out_.log_id;
+               next.header.floor_seq == last_seq && found_[i].header.log_id == out_.log_id &&
+               next.header.log_id == out_.log_id;
     }
 
     static std::uint64_t last_seq_of(const Segment& segment) {
@@ -180,8 +211,9 @@ class Recovery {
     }
 
     Result<void> drop_up_to(std::size_t last) {
-        const std::size_t begin = last - out_.segments.size();
+        const std::size_t begin = last - out_.segments.size() - out_.facts_only.size();
         out_.segments.clear();
+        out_.facts_only.clear();
         out_.hosts = HostTable();
         return remove_range(begin, last + 1, &out_.report.segments_dropped);
     }
@@ -196,7 +228,7 @@ class Recovery {
             if (gone = directory_.sync(); !gone) return gone;
             if (gone = remove_segment_files(directory_, found_[i].base); !gone) return gone;
             if (gone = directory_.sync(); !gone) return gone;
-            if (found_[i].state == State::broken || whole_count == nullptr) {
+            if (!found_[i].is_whole() || whole_count == nullptr) {
                 out_.report.leftovers_removed += found_[i].file_count;
             } else {
                 ++*whole_count;
@@ -208,6 +240,7 @@ class Recovery {
     void finish_report() {
         RecoveryReport& report = out_.report;
         report.segments = out_.segments.size();
+        report.facts_kept = out_.facts_only.size();
         report.hosts = out_.hosts.all().size();
         for (const Segment& segment : out_.segments) {
             if (segment.extent.events == 0) continue;

@@ -7,6 +7,9 @@
 // frames. Those behind the newest seal are read whole. A break before a seal is damage, not a torn
 // tail; then the older side goes, since the newer one was synced and seen.
 //
+// Before the oldest segment there may be facts whose frames have left the window (facts_needed_from
+// of Log): they are kept as far back as they are whole and join.
+//
 // Thread   log worker, before the log is open.
 // Bound    one facts file (3 % of a segment) and 1 MiB of frames in memory.
 // Errors   of the disk; unsupported: written by a newer ringlay, nothing is touched.
@@ -39,6 +42,7 @@ struct RecoveryReport {
     std::uint64_t seals_rebuilt = 0;
     std::uint64_t leftovers_removed = 0;  // files
     std::uint64_t segments_dropped = 0;   // at the old end, because of damage
+    std::uint64_t facts_kept = 0;  // segments without frames, whose facts may still be wanted
 
     bool cut_anything() const {
         return wire_bytes_cut + facts_bytes_cut + records_cut + segments_cut > 0;
@@ -50,6 +54,7 @@ struct Recovered {
     std::uint64_t log_id = 0;  // 0: the directory held no log
     std::vector<Segment>
         segments;  // in order; the last one is open for appending, or there is none
+    std::vector<Segment> facts_only;  // before them, in order, without frames
     HostTable hosts;
     WallMillis newest{};  // when the newest event was received; 0: no event
 };

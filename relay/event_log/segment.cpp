@@ -27,6 +27,15 @@ Result<void> write_synced(const env::Directory& directory, std::string_view name
     return done;
 }
 
+Result<void> remove_files(const env::Directory& directory, Position base,
+                          std::initializer_list<SegmentFile> files) {
+    for (SegmentFile which : files) {
+        auto removed = directory.remove(segment_file_name(base, which));
+        if (!removed && removed.error().code != Errc::not_found) return removed;
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<Segment> create_segment(const env::Directory& directory, std::uint64_t log_id, Position base,
@@ -57,12 +66,13 @@ Result<Segment> create_segment(const env::Directory& directory, std::uint64_t lo
     return segment;
 }
 
+Result<void> remove_frames(const env::Directory& directory, Position base) {
+    return remove_files(directory, base, {SegmentFile::seal, SegmentFile::wire});
+}
+
 Result<void> remove_segment_files(const env::Directory& directory, Position base) {
-    for (SegmentFile which : {SegmentFile::seal, SegmentFile::facts, SegmentFile::wire}) {
-        auto removed = directory.remove(segment_file_name(base, which));
-        if (!removed && removed.error().code != Errc::not_found) return removed;
-    }
-    return {};
+    return remove_files(directory, base,
+                        {SegmentFile::seal, SegmentFile::facts, SegmentFile::wire});
 }
 
 Result<Buffer> read_whole(const env::Directory& directory, std::string_view name,

@@ -2,12 +2,13 @@
 //
 // Segment        the log worker's own view. Active: it grows. Rolled: complete, not yet sealed.
 //                Sealed: constant, its files closed.
+// FactsReader    the same for the facts, which may outlive the frames: what FactsFeeds share.
 // SegmentReader  what readers share, on any worker: one descriptor of the wire file for all of
 //                them, opened when somebody first reads cold and closed by the last to leave. A
 //                removed segment stays readable for its holders until they look at is_removed.
 //
-// Owner    Segment: Log. SegmentReader: its readers.
-// Thread   Segment on the log worker; SegmentReader anywhere (two atomics, the rest constant).
+// Owner    Segment: Log. SegmentReader, FactsReader: their readers.
+// Thread   Segment on the log worker; the readers' anywhere (two atomics, the rest constant).
 #pragma once
 
 #include <atomic>
@@ -29,6 +30,23 @@ struct SegmentReader {
     std::atomic<bool> is_removed{false};
 };
 
+struct FactsReader {
+    FactsReader(Position base_position, env::File facts_file)
+        : base(base_position), file(std::move(facts_file)) {}
+
+    // What is behind the last record, and the next segment. Said before the log says of a record of
+    // the next segment that it is synced.
+    void set_end(std::uint64_t facts_end, Position next_base) {
+        next.store(next_base);
+        end.store(facts_end);
+    }
+
+    const Position base;
+    const env::File file;
+    std::atomic<std::uint64_t> end{UINT64_MAX};  // in the file; UINT64_MAX: still growing
+    std::atomic<Position> next{UINT64_MAX};      // base of the next segment
+};
+
 struct Segment {
     Position base = 0;
     std::uint64_t floor_seq = 0;
@@ -46,8 +64,10 @@ struct Segment {
     env::File facts;
 
     std::weak_ptr<SegmentReader> reader;
+    std::weak_ptr<FactsReader> facts_reader;
 
     Position end() const { return base + extent.wire_bytes; }
+    std::uint64_t facts_end() const { return segment_header_bytes + extent.facts_bytes; }
     bool is_durable() const { return is_sealed || (is_rolled && synced == extent); }
     std::uint64_t disk_bytes() const {
         return extent.wire_bytes + extent.facts_bytes + 2 * segment_header_bytes;
@@ -58,6 +78,9 @@ struct Segment {
 Result<Segment> create_segment(const env::Directory& directory, std::uint64_t log_id, Position base,
                                std::uint64_t floor_seq, WallMillis now,
                                std::uint64_t allocate_bytes);
+
+// Removes the names of the frames and of the seal; the facts stay.
+Result<void> remove_frames(const env::Directory& directory, Position base);
 
 // Removes the names of all files of a segment; those that are not there do not matter. The caller
 // syncs the directory.

@@ -59,6 +59,11 @@ Result<void> judge(const env::Directory& directory, FoundSegment& found) {
     if (!*wire || !*facts) {
         found.broken_by = !*wire ? "wire file missing or without a header"
                                  : "facts file missing or without a header";
+        if (*facts && !found.has_wire_file) {
+            found.state = FoundSegment::State::facts_only;
+            found.header = (*facts)->header;
+            found.facts_size_bytes = (*facts)->size_bytes;
+        }
         return {};
     }
     found.header = (*wire)->header;
@@ -98,6 +103,7 @@ Result<Inventory> take_inventory(const env::Directory& directory) {
             found.base = ours->base;
             ++found.file_count;
             if (ours->which == SegmentFile::seal) found.has_seal_file = true;
+            if (ours->which == SegmentFile::wire) found.has_wire_file = true;
         } else if (name.ends_with(".new")) {
             inventory.unfinished.push_back(name);
         } else if (name != "reservation" && name != "clean" && name != "lock") {

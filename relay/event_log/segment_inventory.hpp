@@ -17,16 +17,20 @@ namespace ringlay::event_log {
 
 struct FoundSegment {
     enum class State : std::uint8_t {
-        sealed,  // has a seal that fits its files
-        open,    // both files begin as they should; no seal, or one that does not fit
-        broken,  // half made or half removed
+        sealed,      // has a seal that fits its files
+        open,        // both files begin as they should; no seal, or one that does not fit
+        facts_only,  // a facts file that begins as it should, and no wire file
+        broken,      // half made or half removed
     };
+    bool is_whole() const { return state == State::sealed || state == State::open; }
+
     Position base = 0;
     State state = State::broken;
     std::string_view broken_by;  // a literal; of an open one: what is wrong with its seal
     std::size_t file_count = 0;
     bool has_seal_file = false;
-    SegmentHeader header;               // of the wire file
+    bool has_wire_file = false;
+    SegmentHeader header;               // of the wire file, of the facts file without one
     std::optional<Seal> seal;           // sound, whether or not the files fit it
     std::uint64_t wire_size_bytes = 0;  // of the files
     std::uint64_t facts_size_bytes = 0;

@@ -7,6 +7,8 @@
 namespace ringlay::event_log {
 namespace {
 
+constexpr std::uint64_t no_wire = UINT64_MAX;
+
 class Scan {
   public:
     Scan(const SegmentFiles& files, std::uint64_t floor_seq, bool with_frames, HostTable& hosts,
@@ -39,7 +41,7 @@ class Scan {
             }
             result_.extent.facts_bytes = records_.offset() - segment_header_bytes;
         }
-        if (result_.broken_by.empty() &&
+        if (result_.broken_by.empty() && files_.wire_size_bytes != no_wire &&
             files_.wire_size_bytes > segment_header_bytes + result_.extent.wire_bytes) {
             break_at("wire: bytes without facts", files_.facts_size_bytes);
         }
@@ -134,6 +136,12 @@ class Scan {
 Result<ScanResult> scan_segment(const SegmentFiles& files, std::uint64_t floor_seq,
                                 bool with_frames, HostTable& hosts, const FrameVisitor& visit) {
     return Scan(files, floor_seq, with_frames, hosts, visit).run();
+}
+
+Result<ScanResult> scan_facts(const env::File& facts, std::uint64_t facts_size_bytes,
+                              std::uint64_t floor_seq, HostTable& hosts) {
+    // Frames are not read, so no file of them is needed.
+    return Scan({facts, facts, no_wire, facts_size_bytes}, floor_seq, false, hosts, {}).run();
 }
 
 }  // namespace ringlay::event_log

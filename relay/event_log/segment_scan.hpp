@@ -36,6 +36,10 @@ struct ScanResult {
 // Called for each sound event, with its whole frame.
 using FrameVisitor = std::function<void(const Facts&, std::uint64_t facts_offset, Bytes frame)>;
 
+// Of a segment whose frames have left the window: believes the facts what they say of them.
+Result<ScanResult> scan_facts(const env::File& facts, std::uint64_t facts_size_bytes,
+                              std::uint64_t floor_seq, HostTable& hosts);
+
 // `hosts` is folded over the sound prefix. Without `with_frames` the frames are believed.
 Result<ScanResult> scan_segment(const SegmentFiles& files, std::uint64_t floor_seq,
                                 bool with_frames, HostTable& hosts, const FrameVisitor& visit = {});
