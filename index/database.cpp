@@ -352,8 +352,8 @@ Result<void> Database::Core::flush() {
     if (auto status = db->Flush(options, families); !status.ok()) {
         return failed(status, "index: cannot be flushed");
     }
-    // Once it has recovered from a full disk, RocksDB 7.8 says that it has flushed while it is still
-    // at it. This waits for what is under way.
+    // Once it has recovered from a full disk, RocksDB 7.8 says that it has flushed while it is
+    // still at it. This waits for what is under way.
     if (!is_state_flushed()) {
         db->PauseBackgroundWork().PermitUncheckedError();
         db->ContinueBackgroundWork().PermitUncheckedError();
@@ -379,8 +379,8 @@ bool Database::Core::is_state_flushed() const {
 }
 
 // Stands in for the write buffer manager where no thread may begin to flush. By what was written,
-// which the same history always repeats, unlike the memory that RocksDB takes for it (about twice as
-// much). The rows are applied already: whether this succeeds is seen by the next flush().
+// which the same history always repeats, unlike the memory that RocksDB takes for it (about twice
+// as much). The rows are applied already: whether this succeeds is seen by the next flush().
 void Database::Core::flush_if_full() {
     if (compacts_by_itself || unflushed_bytes.load() < write_buffer_bytes / 2) return;
     static_cast<void>(flush());
