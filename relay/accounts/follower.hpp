@@ -1,10 +1,14 @@
-// Drives the fold: reads the log's facts behind the point that the database has come to, and applies
-// them, never beyond what is synced (design I1). Flushes by time and by amount, and tells the log
-// up to where facts are no longer needed.
+// Drives the fold: reads the log's facts behind the point that the database has come to, and
+// applies them, never beyond what is synced (design I1). Flushes by time and by amount, and tells
+// the log up to where facts are no longer needed. (LogOptions::keeps_facts: so that none goes
+// before.)
+//
+// A database of another log is folded from this log's oldest facts on; its rows stay, and what they
+// say from beyond this log's end is not believed (is_from_the_future, fold.hpp).
 //
 // catch_up() runs before hosts are dialled (I5); consumers are served meanwhile.
 //
-// Owner    Relay. Log and database outlive it.
+// Owner    Relay. Log and database outlive it. It outlives the scrapes of its metrics.
 // Thread   the fold worker; the database is called on the blocking pool. progress() from any.
 // Errors   start: corrupt, io (a sentence for the operator is made of it). Later errors of the
 //          database: no_space is waited out; others end the process (on_fatal), as for the log.
@@ -32,15 +36,17 @@ struct FollowerOptions {
     std::function<void(std::string_view)> on_fatal;
 };
 
-// Written by the follower alone, read by anyone, relaxed unless said.
+// Written by the follower alone unless said, read by anyone, relaxed unless said.
 struct FoldProgress {
-    std::atomic<std::uint64_t> applied_seq{0};  // acquire: events up to here are in the database
+    // Acquire: events up to here are in the database, and all facts before the newest of them.
+    std::atomic<std::uint64_t> applied_seq{0};
     std::atomic<std::uint64_t> flushed_seq{0};
     std::atomic<std::uint64_t> facts{0};  // applied since the start
     std::atomic<std::uint64_t> flushes{0};
     std::atomic<bool> has_caught_up{false};
     std::atomic<std::uint64_t> gaps{0};  // facts that were gone before they were folded
-    std::atomic<std::uint64_t> rows_from_the_future{0};  // I1: found above the log's end
+    // I1: met above the log's end. Counted by those who load rows.
+    mutable std::atomic<std::uint64_t> rows_from_the_future{0};
 };
 
 class Follower {
@@ -51,7 +57,8 @@ class Follower {
     Follower(const Follower&) = delete;
     Follower& operator=(const Follower&) = delete;
 
-    // Until everything that the log had at its opening is applied; then follows in a fiber.
+    // Until everything that the log had at its opening is applied; then follows in a fiber. Call
+    // once. Errors: cancelled, also by stop().
     Result<void> catch_up();
     // Applies what is synced by now, flushes, ends the fiber. After Log::sync_now() in a shutdown.
     void stop();
