@@ -70,9 +70,16 @@ void log_start(base::Logger& logger, const base::Invocation& invocation, const A
                 {"data_dir", config.data_dir},
                 {"workers", config.workers},
                 {"hosts", config.hosts.size()}});
-    logger.log(base::LogLevel::info, unix_ms(), "loopback only",
-               {{"reason",
-                 "events are passed on without being checked, so nobody else may rely on them"}});
+    logger.log(
+        base::LogLevel::info, unix_ms(), "loopback only",
+        {{"reason",
+          "hosts and directories are reached by plain HTTP, so nobody else may rely on it"}});
+    if (config.plc_url.starts_with("https:")) {
+        logger.log(base::LogLevel::warn, unix_ms(), "directory cannot be asked",
+                   {{"plc_url", config.plc_url},
+                    {"reason", "this version has no TLS: events pass unverified, or are dropped"},
+                    {"cure", "name one that speaks plain HTTP: --plc-url http://localhost:2582"}});
+    }
     if (config.hosts.empty()) {
         logger.log(base::LogLevel::warn, unix_ms(), "no hosts",
                    {{"cure", "name the hosts to subscribe to: --hosts http://localhost:2583"}});
@@ -129,11 +136,12 @@ int run_relay(base::Invocation invocation) {
     options.config = invocation.config;
     options.version = version;
     options.user_agent = "ringlay/" + std::string(version) + " (atproto-relay)";
+    options.shard.resolver.allows_local_web = true;  // of a relay that speaks plain HTTP anyway
     options.on_started = [&](const Address& firehose, const Address& http) {
         log_start(logger, invocation, firehose, http);
     };
     options.add_metrics = [&](base::Metrics& metrics) {
-        add_process_metrics(metrics, program.runtime(), logger, invocation.config.workers + 2);
+        add_process_metrics(metrics, program.runtime(), logger, invocation.config.workers + 3);
     };
     Relay relay(program.runtime(), env, logger, std::move(options));
 

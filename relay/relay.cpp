@@ -8,7 +8,7 @@ namespace ringlay {
 namespace {
 
 std::uint32_t worker_count(const base::Config& config) {
-    return config.workers + 2;
+    return config.workers + 3;  // and main, log, fold
 }
 
 // The same host on the same worker in every run of one configuration; FNV-1a (public domain).
@@ -32,6 +32,21 @@ Result<env::Listener> listen_patiently(env::Env& env, const Address& address) {
         bound = env.net.listen(address);
     }
     return bound;
+}
+
+ingest::ShardOptions shard_options(const RelayOptions& options) {
+    const base::Config& config = options.config;
+    ingest::ShardOptions shard = options.shard;
+    shard.max_accounts = config.cached_accounts / config.shards + 1;
+    shard.key_wait = std::chrono::milliseconds(config.key_wait_ms);
+    shard.passes_unverified = config.unverified == base::Unverified::pass;
+    shard.keeps_handles = config.identity_handle == base::IdentityHandle::keep;
+    shard.resolver.plc_url = config.plc_url;
+    shard.resolver.user_agent = options.user_agent;
+    // The directory sees all shards together.
+    shard.resolver.plc_concurrency = std::max<std::size_t>(2, 48 / config.shards);
+    shard.resolver.web_concurrency = std::max<std::size_t>(2, 24 / config.shards);
+    return shard;
 }
 
 std::string sentence(std::string_view what, const Error& error) {
@@ -71,9 +86,12 @@ std::optional<std::string> Relay::run() {
 std::optional<std::string> Relay::start() {
     if (auto failure = bind_ports()) return failure;
     if (auto failure = open_log()) return failure;
+    if (auto failure = open_database()) return failure;
     register_metrics();
     start_workers();
     start_ports();
+    if (auto failure = catch_up()) return failure;
+    start_shards();
     start_hosts();
     stall_watch_ = fiber::spawn("watches for stalls", [this] { watch_for_stalls(); });
     if (options_.on_started) {
@@ -150,6 +168,79 @@ std::optional<std::string> Relay::open_log() {
     return failure;
 }
 
+std::optional<std::string> Relay::open_database() {
+    const base::Config& config = options_.config;
+    fold_ = std::make_unique<FoldRoom>();
+    fold_->worker =
+        &runtime_.start_worker({.name = "fold", .index = config.workers + 2},
+                               [&room = *fold_] { static_cast<void>(room.end.wait()); });
+    std::optional<std::string> failure;
+    fiber::call_on(*fold_->worker, "open the database", [&] {
+        index::Options options;
+        options.path = config.data_dir + "/index";
+        options.env = options_.index_env;
+        options.compacts_by_itself = options_.index_env == nullptr;
+        auto opened =
+            fiber::blocking([&](MayBlock may) { return index::Database::open(may, options); });
+        if (!opened) {
+            failure = sentence("cannot open the database in " + options.path, opened.error());
+            return;
+        }
+        fold_->database = std::move(*opened);
+        fold_->follower = std::make_unique<accounts::Follower>(
+            env_, *log_->log, *fold_->database, logger_,
+            accounts::FollowerOptions{.on_fatal = options_.log.on_fatal});
+    });
+    return failure;
+}
+
+// Before anything is taken from hosts: what the log has and the database has not would be taken a
+// second time.
+std::optional<std::string> Relay::catch_up() {
+    std::optional<std::string> failure;
+    fiber::call_on(*fold_->worker, "catch up with the log", [&] {
+        if (auto done = fold_->follower->catch_up(); !done) {
+            failure = sentence("cannot apply the event log to the database in " +
+                                   options_.config.data_dir + "/index",
+                               done.error());
+        }
+    });
+    return failure;
+}
+
+void Relay::start_shards() {
+    const base::Config& config = options_.config;
+    ingest_ =
+        std::make_unique<IngestRoom>(IngestRoom{.context = {.env = env_,
+                                                            .log = *log_->log,
+                                                            .sequencer = *log_->sequencer,
+                                                            .database = *fold_->database,
+                                                            .fold = fold_->follower->progress(),
+                                                            .logger = logger_,
+                                                            .metrics = *ingest_metrics_,
+                                                            .identity_metrics = *identity_metrics_,
+                                                            .user_agent = options_.user_agent},
+                                                .shards = {}});
+    const ingest::ShardOptions options = shard_options(options_);
+    std::vector<ingest::Shard*> shards;
+    for (std::uint32_t i = 0; i < config.shards; ++i) {
+        WorkerRoom& room = *rooms_[i % rooms_.size()];
+        fiber::call_on(*room.worker, "open a shard", [&] {
+            shards.push_back(
+                room.shards.emplace_back(std::make_unique<ingest::Shard>(ingest_->context, options))
+                    .get());
+        });
+    }
+    ingest_->shards.emplace(shards, env_.random.next());
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "open the host room", [&] {
+            room->hosts = std::make_unique<hosts::HostRoom>(
+                env_, *ingest_->shards, *ingest_metrics_, *log_->sequencer, logger_, *host_metrics_,
+                options_.user_agent);
+        });
+    }
+}
+
 void Relay::start_workers() {
     const base::Config& config = options_.config;
     ports_->firehose = std::make_unique<firehose::Firehose>(
@@ -170,8 +261,6 @@ void Relay::start_workers() {
             room.consumers = std::make_unique<firehose::ConsumerRoom>(env_, *room.port, logger_,
                                                                       *firehose_metrics_, limits,
                                                                       ports_->firehose->returned());
-            room.hosts = std::make_unique<hosts::HostRoom>(env_, *log_->sequencer, logger_,
-                                                           *host_metrics_, options_.user_agent);
         });
         consumer_rooms.push_back(room.consumers.get());
     }
@@ -180,12 +269,16 @@ void Relay::start_workers() {
 
 void Relay::start_ports() {
     Ports& ports = *ports_;
+    ports.repos = std::make_unique<api::RepoQueries>(
+        api::rows_of(*fold_->database), [this](std::uint32_t id) { return host_name(id); },
+        metrics_);
     ports.router = std::make_unique<api::Router>(
         api::RouterSources{.version = options_.version,
                            .log_status = [this] { return log_status(); },
                            .relay_status = [this] { return relay_status(); },
                            .metrics = metrics_,
-                           .firehose = *ports.firehose});
+                           .firehose = *ports.firehose,
+                           .repos = ports.repos.get()});
     auto server = [&](api::Router::Port port) {
         net::HttpServerOptions options;
         options.default_headers = response_headers(options_.user_agent);
@@ -204,15 +297,15 @@ void Relay::start_ports() {
 }
 
 void Relay::start_hosts() {
-    std::vector<event_log::Host> known = log_->log->hosts();
+    std::vector<event_log::Host> all = log_->log->hosts();
     for (const base::HostAddress& address : options_.config.hosts) {
         std::string name = hosts::host_name(address);
-        std::optional<std::uint64_t> cursor;
-        for (const event_log::Host& host : known) {
-            if (host.name == name && host.upstream_seq > 0) cursor = host.upstream_seq;
+        std::optional<event_log::Host> known;
+        for (const event_log::Host& host : all) {
+            if (host.name == name) known = host;
         }
         WorkerRoom& room = *rooms_[worker_of_host(name, rooms_.size())];
-        fiber::call_on(*room.worker, "add a host", [&] { room.hosts->add(address, cursor); });
+        fiber::call_on(*room.worker, "add a host", [&] { room.hosts->add(address, known); });
     }
 }
 
@@ -222,7 +315,14 @@ void Relay::stop() {
     stall_watch_.cancel_and_join();
     if (ports_ && ports_->firehose) ports_->firehose->stop();
     for (auto& room : rooms_) {
-        fiber::call_on(*room->worker, "stop hosts", [&] { room->hosts->stop(); });
+        fiber::call_on(*room->worker, "stop hosts", [&] {
+            if (room->hosts) room->hosts->stop();
+        });
+    }
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "stop shards", [&] {
+            for (auto& shard : room->shards) shard->stop();
+        });
     }
     if (ports_) ports_->serving.cancel_and_join();
     for (auto& room : rooms_) {
@@ -233,14 +333,19 @@ void Relay::stop() {
     }
     if (ports_) ports_->firehose.reset();
     if (log_ && log_->log) {
-        fiber::call_on(*log_->worker, "close the log", [&] {
+        fiber::call_on(*log_->worker, "stop the log", [&] {
             log_->sequencer->stop();
-            log_->log->close();
+            static_cast<void>(log_->log->sync_now());
         });
+    }
+    stop_fold();
+    if (log_ && log_->log) {
+        fiber::call_on(*log_->worker, "close the log", [&] { log_->log->close(); });
     }
     for (auto& room : rooms_) {
         fiber::call_on(*room->worker, "end", [&] {
             room->hosts.reset();
+            room->shards.clear();
             room->end.set();
         });
     }
@@ -251,8 +356,33 @@ void Relay::stop() {
             log_->end.set();
         });
     }
+    if (fold_) {
+        fiber::call_on(*fold_->worker, "end", [&] {
+            fold_->follower.reset();
+            fiber::blocking([&](MayBlock) { fold_->database.reset(); });
+            fold_->end.set();
+        });
+    }
     ports_.reset();  // its sockets are this worker's
     say(base::LogLevel::info, "stopped");
+}
+
+// Asks the log worker when the number is new: hosts keep their numbers for ever.
+std::string Relay::host_name(std::uint32_t host_id) {
+    if (host_id == 0) return {};
+    if (host_id > ports_->host_names.size()) {
+        std::vector<std::string> names;
+        for (const event_log::Host& host : log_->log->hosts()) names.push_back(host.name);
+        ports_->host_names = std::move(names);
+    }
+    return host_id <= ports_->host_names.size() ? ports_->host_names[host_id - 1] : std::string();
+}
+
+void Relay::stop_fold() {
+    if (!fold_) return;
+    fiber::call_on(*fold_->worker, "stop the fold", [&] {
+        if (fold_->follower) fold_->follower->stop();
+    });
 }
 
 // The log's own worker may be the one that waits, so this one looks at it from outside.

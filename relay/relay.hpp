@@ -1,13 +1,17 @@
 // The joint: builds every room, starts them in order, and stops them in reverse. Read this first.
 //
-//     start   ports are bound · the log recovers · consumers are served · hosts are dialled
-//     stop    hosts end · consumers are told 1001 · what was received is appended · the log syncs
+//     start   ports are bound · the log recovers · consumers are served · the fold catches up ·
+//             shards begin · hosts are dialled
+//     stop    hosts end · shards end · consumers are told 1001 · what was passed is appended · the
+//             log syncs · the fold takes the rest and flushes
 //
-// An event: PDS socket → hosts::Subscriber → event_log::Sequencer (its mailbox) → the log's file
-// and memory tail → firehose::Consumer → consumer socket.
+// An event: PDS socket → hosts::Subscriber → ingest::Shard (its account's) → event_log::Sequencer
+// → the log's file and memory tail → firehose::Consumer → consumer socket. What is synced is folded
+// into index::Database by accounts::Follower.
 //
-// Workers: "main" (this, HTTP, accepting), "log" (sequencer, append, sync), and config.workers that
-// have hosts and consumers. The same code runs on io_uring and in the simulator.
+// Workers: "main" (this, HTTP, accepting), "log" (sequencer, append, sync), "fold", and
+// config.workers that have hosts, shards and consumers. The same code runs on io_uring and in the
+// simulator.
 //
 // Owner    main.cpp, or a simulation; destroyed only when its workers have ended (Runtime::join).
 // Thread   run() is the first fiber of the main worker; request_stop() from any thread.
@@ -30,6 +34,13 @@
 #include "relay/fiber/fiber.hpp"
 #include "relay/firehose/firehose.hpp"
 #include "relay/hosts/host_room.hpp"
+#include "relay/identity/identity_metrics.hpp"
+#include "relay/ingest/ingest_metrics.hpp"
+#include "relay/ingest/shard.hpp"
+
+namespace rocksdb {
+class Env;
+}
 
 namespace ringlay {
 
@@ -39,6 +50,8 @@ struct RelayOptions {
     std::string user_agent;
     event_log::LogOptions log;  // beyond what config says
     firehose::ConsumerLimits consumer;
+    rocksdb::Env* index_env = nullptr;  // where the database is; nullptr: on the disk
+    ingest::ShardOptions shard;         // beyond what config says
     // Called once everything is started, with the ports that were bound.
     std::function<void(const Address& firehose, const Address& http)> on_started;
     // More for /metrics, from whoever knows the process.
@@ -59,18 +72,26 @@ class Relay {
   private:
     struct WorkerRoom;
     struct LogRoom;
+    struct FoldRoom;
+    struct IngestRoom;
     struct Ports;
 
     std::optional<std::string> start();
     std::optional<std::string> bind_ports();
     std::optional<std::string> open_log();
+    std::optional<std::string> open_database();
     void start_workers();
     void start_ports();
+    std::optional<std::string> catch_up();
+    void start_shards();
     void start_hosts();
     void stop();
+    void stop_fold();
     void watch_for_stalls();
+    std::string host_name(std::uint32_t host_id);
 
     api::LogStatus log_status() const;
+    api::FoldStatus fold_status() const;
     api::RelayStatus relay_status();
     void register_metrics();
     void register_queues();
@@ -95,8 +116,12 @@ class Relay {
 
     base::Metrics metrics_;
     std::optional<hosts::HostMetrics> host_metrics_;
+    std::optional<ingest::IngestMetrics> ingest_metrics_;
+    std::optional<identity::IdentityMetrics> identity_metrics_;
     std::optional<firehose::FirehoseMetrics> firehose_metrics_;
     std::unique_ptr<LogRoom> log_;
+    std::unique_ptr<FoldRoom> fold_;
+    std::unique_ptr<IngestRoom> ingest_;
     std::vector<std::unique_ptr<WorkerRoom>> rooms_;
     std::unique_ptr<Ports> ports_;
     fiber::Task stall_watch_;

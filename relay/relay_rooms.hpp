@@ -3,7 +3,9 @@
 
 #include <memory>
 
+#include "relay/accounts/follower.hpp"
 #include "relay/api/router.hpp"
+#include "relay/ingest/shard.hpp"
 #include "relay/net/http_server.hpp"
 #include "relay/relay.hpp"
 
@@ -17,12 +19,27 @@ struct Relay::LogRoom {
     std::unique_ptr<event_log::Sequencer> sequencer;
 };
 
-// One worker with hosts and consumers.
+// The fold worker's part: the database, and what keeps it up with the log.
+struct Relay::FoldRoom {
+    fiber::Worker* worker = nullptr;
+    fiber::Event end;
+    std::unique_ptr<index::Database> database;
+    std::unique_ptr<accounts::Follower> follower;
+};
+
+// What all shards share; made when the fold has caught up.
+struct Relay::IngestRoom {
+    ingest::ShardContext context;
+    std::optional<ingest::Shards> shards;
+};
+
+// One worker with hosts, consumers and the shards that are its own.
 struct Relay::WorkerRoom {
     fiber::Worker* worker = nullptr;
     fiber::Event end;
     std::unique_ptr<event_log::ReadPort> port;
     std::unique_ptr<firehose::ConsumerRoom> consumers;
+    std::vector<std::unique_ptr<ingest::Shard>> shards;
     std::unique_ptr<hosts::HostRoom> hosts;
 };
 
@@ -32,6 +49,8 @@ struct Relay::Ports {
     env::Listener http_listener;
     net::HttpServerCounters counters;
     std::unique_ptr<firehose::Firehose> firehose;
+    std::unique_ptr<api::RepoQueries> repos;
+    std::vector<std::string> host_names;  // by their number in the log, from 1; see host_name()
     std::unique_ptr<api::Router> router;
     std::unique_ptr<net::HttpServer> firehose_server;
     std::unique_ptr<net::HttpServer> http_server;

@@ -10,6 +10,13 @@ api::LogStatus Relay::log_status() const {
     auto read = [](const auto& number) { return number.load(std::memory_order_relaxed); };
     const event_log::Stall stall = log.stall();
     const bool passes = stall == event_log::Stall::none || stall == event_log::Stall::reservation;
+    std::vector<std::string> notes;
+    if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
+        notes.emplace_back("clock: this machine's clock is behind that of most hosts");
+    }
+    if (!fold_->follower->progress().has_caught_up.load()) {
+        notes.emplace_back("fold: the database is catching up with the log; hosts follow then");
+    }
     return {.is_stalled = !passes,
             .stall = event_log::name_of(stall),
             .head_seq = log.head_seq(),
@@ -20,7 +27,19 @@ api::LogStatus Relay::log_status() const {
             .segments = read(counters.segments),
             .disk_bytes = read(counters.disk_bytes),
             .budget_bytes = read(counters.budget_bytes),
-            .free_bytes = read(counters.free_bytes)};
+            .free_bytes = read(counters.free_bytes),
+            .notes = std::move(notes)};
+}
+
+api::FoldStatus Relay::fold_status() const {
+    const accounts::FoldProgress& progress = fold_->follower->progress();
+    const index::Database::Size size = fold_->database->size();
+    return {.applied_seq = progress.applied_seq.load(),
+            .flushed_seq = progress.flushed_seq.load(),
+            .gaps = progress.gaps.load(),
+            .rows_from_the_future = progress.rows_from_the_future.load(),
+            .accounts = size.accounts,
+            .disk_bytes = size.disk_bytes};
 }
 
 api::RelayStatus Relay::relay_status() {
@@ -29,11 +48,16 @@ api::RelayStatus Relay::relay_status() {
                             .started = started_,
                             .workers = options_.config.workers,
                             .log = log_status(),
+                            .fold = fold_status(),
+                            .shards = {},
                             .hosts = {},
                             .consumers = {}};
     for (auto& room : rooms_) {
         fiber::call_on(*room->worker, "tell the status", [&] {
-            for (auto& host : room->hosts->status()) status.hosts.push_back(std::move(host));
+            if (room->hosts) {
+                for (auto& host : room->hosts->status()) status.hosts.push_back(std::move(host));
+            }
+            for (const auto& shard : room->shards) status.shards.push_back(shard->status());
             for (auto& consumer : room->consumers->status()) {
                 status.consumers.push_back(std::move(consumer));
             }
@@ -46,6 +70,10 @@ void Relay::register_metrics() {
     using Kind = base::Metrics::Kind;
     host_metrics_.emplace(metrics_, options_.config.hosts.size(), hosts::WindowLimits());
     firehose_metrics_.emplace(metrics_);
+    ingest_metrics_.emplace(metrics_, options_.config.shards);
+    identity_metrics_.emplace(metrics_,
+                              ingest::ShardOptions().resolver.max_waiting * options_.config.shards);
+    fold_->follower->register_metrics(metrics_);
     const event_log::Log& log = *log_->log;
     const event_log::LogCounters& counters = log.counters();
     auto counter = [&](std::string_view name, std::string_view help, const auto& number) {
@@ -150,6 +178,7 @@ void Relay::register_workers() {
         };
         add(main_worker_.load());
         add(log_->worker);
+        add(fold_->worker);
         for (const auto& room : rooms_) add(room->worker);
         return total;
     };

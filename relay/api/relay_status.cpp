@@ -20,6 +20,27 @@ void write_log(JsonWriter& json, const LogStatus& log) {
     json.end_object();
 }
 
+void write_fold(JsonWriter& json, const FoldStatus& fold) {
+    json.begin_object();
+    json.key("applied_seq").number(fold.applied_seq);
+    json.key("flushed_seq").number(fold.flushed_seq);
+    json.key("gaps").number(fold.gaps);
+    json.key("rows_from_the_future").number(fold.rows_from_the_future);
+    json.key("accounts_estimate").number(fold.accounts);
+    json.key("disk_bytes").number(fold.disk_bytes);
+    json.end_object();
+}
+
+void write_shard(JsonWriter& json, const ingest::Shard::Status& shard) {
+    json.begin_object();
+    json.key("accounts").number(shard.accounts);
+    json.key("accounts_pinned").number(shard.accounts_pinned);
+    json.key("account_bytes").number(shard.account_bytes);
+    json.key("parked").number(shard.parked);
+    json.key("unverified_waiting").number(shard.pending);
+    json.end_object();
+}
+
 void write_host(JsonWriter& json, const hosts::HostStatus& host) {
     json.begin_object();
     json.key("hostname").text(host.name);
@@ -60,6 +81,7 @@ Health health_page(const LogStatus& log, std::string_view version) {
     json.key("head_seq").number(log.head_seq);
     json.key("reasons").begin_array();
     if (!health.is_ok) json.text("log: " + std::string(log.stall));
+    for (const std::string& note : log.notes) json.text(note);
     json.end_array().end_object();
     health.json = json.take();
     return health;
@@ -73,6 +95,11 @@ std::string stats_page(const RelayStatus& status) {
     json.key("workers").number(status.workers);
     json.key("log");
     write_log(json, status.log);
+    json.key("fold");
+    write_fold(json, status.fold);
+    json.key("shards").begin_array();
+    for (const auto& shard : status.shards) write_shard(json, shard);
+    json.end_array();
     json.key("hosts").begin_array();
     for (const auto& host : status.hosts) write_host(json, host);
     json.end_array();

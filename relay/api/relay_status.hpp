@@ -7,6 +7,7 @@
 
 #include "relay/firehose/consumer.hpp"
 #include "relay/hosts/subscriber.hpp"
+#include "relay/ingest/shard.hpp"
 
 namespace ringlay::api {
 
@@ -22,6 +23,18 @@ struct LogStatus {
     std::uint64_t disk_bytes = 0;
     std::uint64_t budget_bytes = 0;
     std::uint64_t free_bytes = 0;
+    // What is not as it should be although the relay serves: "clock: ...", "fold: ...".
+    std::vector<std::string> notes;
+};
+
+// Of the fold of the log into the database.
+struct FoldStatus {
+    std::uint64_t applied_seq = 0;
+    std::uint64_t flushed_seq = 0;
+    std::uint64_t gaps = 0;
+    std::uint64_t rows_from_the_future = 0;
+    std::uint64_t accounts = 0;  // an estimate of the database's
+    std::uint64_t disk_bytes = 0;
 };
 
 struct RelayStatus {
@@ -30,12 +43,14 @@ struct RelayStatus {
     WallMillis started{};
     std::uint32_t workers = 0;
     LogStatus log;
+    FoldStatus fold;
+    std::vector<ingest::Shard::Status> shards;
     std::vector<hosts::HostStatus> hosts;
     std::vector<firehose::ConsumerStatus> consumers;
 };
 
 // `{"status":"ok"}` and what is needed to understand it; otherwise status is "error", and `reasons`
-// names what is wrong in words that can be searched for.
+// names what is wrong in words that can be searched for, also while it is not enough for an error.
 struct Health {
     bool is_ok = true;
     std::string json;

@@ -80,7 +80,7 @@ class RepoQueries {
     static constexpr std::size_t default_max_at_once = 64;
     static constexpr std::size_t max_rows_looked_at = 16 * index::Database::max_page;
 
-    // `host_name`: of a host number of the log; empty if there is none. Must not wait.
+    // `host_name`: of a host number of the log; empty if there is none. May wait.
     RepoQueries(RepoRows rows, std::function<std::string(std::uint32_t)> host_name,
                 base::Metrics& metrics, std::size_t max_at_once = default_max_at_once);
 

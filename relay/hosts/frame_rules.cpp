@@ -36,6 +36,12 @@ Ruling rule(Bytes message, std::uint64_t last_seq) {
         default:
             break;
     }
+    if (frame->fault != proto::FrameFault::none) {
+        bool is_did = frame->fault == proto::FrameFault::did;
+        ruling.outcome = is_did ? Outcome::bad_did : Outcome::faulty;
+        ruling.why = frame->fault_what;
+        return ruling;
+    }
     // Hosts that serve cursors inclusively send the last event again; this makes both kinds safe.
     if (frame->seq <= last_seq) {
         ruling.outcome = Outcome::stale;

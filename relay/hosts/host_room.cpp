@@ -2,9 +2,12 @@
 
 namespace ringlay::hosts {
 
-HostRoom::HostRoom(env::Env& env, event_log::Sequencer& sequencer, base::Logger& logger,
-                   HostMetrics& metrics, std::string user_agent)
+HostRoom::HostRoom(env::Env& env, const ingest::Shards& shards, ingest::IngestMetrics& ingest,
+                   event_log::Sequencer& sequencer, base::Logger& logger, HostMetrics& metrics,
+                   std::string user_agent)
     : context_{.env = env,
+               .shards = shards,
+               .ingest = ingest,
                .sequencer = sequencer,
                .bell = bell_,
                .logger = logger,
@@ -14,9 +17,9 @@ HostRoom::HostRoom(env::Env& env, event_log::Sequencer& sequencer, base::Logger&
                .has_entries_in_flight = {}},
       reaper_(fiber::spawn("host room reaps", [this] { reap(); })) {}
 
-void HostRoom::add(base::HostAddress address, std::optional<std::uint64_t> cursor) {
+void HostRoom::add(base::HostAddress address, const std::optional<event_log::Host>& known) {
     auto& subscriber = subscribers_.emplace_back(
-        std::make_unique<Subscriber>(context_, std::move(address), cursor));
+        std::make_unique<Subscriber>(context_, std::move(address), known));
     tasks_.spawn("host", [&its = *subscriber] { its.run(); });
 }
 

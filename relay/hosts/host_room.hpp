@@ -1,6 +1,6 @@
 // The hosts of one worker.
 //
-// Owner    Relay; made and destroyed on its worker. stop() first, then the sequencer stops, then it
+// Owner    Relay; made and destroyed on its worker. stop() first, then shards and sequencer stop, then it
 //          may be destroyed: until then entries in flight point into it.
 // Thread   its worker.
 #pragma once
@@ -14,13 +14,15 @@ namespace ringlay::hosts {
 
 class HostRoom {
   public:
-    HostRoom(env::Env& env, event_log::Sequencer& sequencer, base::Logger& logger,
-             HostMetrics& metrics, std::string user_agent);
+    // `shards` must be complete before the first add().
+    HostRoom(env::Env& env, const ingest::Shards& shards, ingest::IngestMetrics& ingest,
+             event_log::Sequencer& sequencer, base::Logger& logger, HostMetrics& metrics,
+             std::string user_agent);
     ~HostRoom() { stop(); }
     HostRoom(const HostRoom&) = delete;
     HostRoom& operator=(const HostRoom&) = delete;
 
-    void add(base::HostAddress address, std::optional<std::uint64_t> cursor);
+    void add(base::HostAddress address, const std::optional<event_log::Host>& known);
     void stop();  // ends every stream
     std::vector<HostStatus> status() const;
 

@@ -2,9 +2,9 @@
 
 namespace ringlay::hosts {
 
-HostWindow::HostWindow(event_log::Sequencer& sequencer, event_log::Bell& bell, HostMetrics& metrics,
-                       WindowLimits limits)
-    : sequencer_(sequencer), bell_(bell), metrics_(metrics), limits_(limits) {
+HostWindow::HostWindow(const ingest::Shards& shards, event_log::Sequencer& sequencer,
+                       event_log::Bell& bell, HostMetrics& metrics, WindowLimits limits)
+    : shards_(shards), sequencer_(sequencer), bell_(bell), metrics_(metrics), limits_(limits) {
     RINGLAY_ASSERT(limits.max_events > 0);
 }
 
@@ -35,8 +35,25 @@ Result<HostWindow::Slot*> HostWindow::take(std::size_t size_bytes) {
     return &slot;
 }
 
-void HostWindow::push(Slot& slot) {
+void HostWindow::push_event(Slot& slot) {
+    reap();
+    // The oldest that was not finished a moment ago; what is before it is.
+    slot.entry.host_ack = slots_.front().entry.upstream_seq - 1;
+    shards_.of(slot.entry.text).push(slot.entry);
+}
+
+void HostWindow::push_fact(Slot& slot) {
     sequencer_.push(slot.entry);
+}
+
+Result<void> HostWindow::drain() {
+    for (;;) {
+        reap();
+        if (slots_.empty()) return {};
+        auto done = bell_.listen("the host's events to be done", Deadline::never(),
+                                 [&] { return oldest_is_done(); });
+        if (!done) return done;
+    }
 }
 
 void HostWindow::reap() {

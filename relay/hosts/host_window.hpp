@@ -1,12 +1,14 @@
-// The events of one host that are on their way into the log: its credits. A host that sends faster
-// than the log takes fills its own window, is then not read any further, and so is slowed by TCP;
-// nobody else waits for it (design I9), and a push to the sequencer can never block or fail.
+// The events of one host that are on their way through shards into the log: its credits. A host
+// that sends faster than they are taken fills its own window, is then not read any further, and so
+// is slowed by TCP; nobody else waits for it (design I9), and a push to a shard or to the sequencer
+// can never block or fail.
 //
-// Slots end in the order in which they began. What is acknowledged is the highest upstream seq such
-// that it and everything before it is in the log.
+// Events of different accounts may overtake each other. Slots are given back in the order in which
+// they began, and each event carries how far everything before it was finished when it was pushed
+// (Entry::host_ack): from these the host's cursor is made after a restart.
 //
 // Owner    hosts::Subscriber. The slots own the messages that entries point into.
-// Thread   the subscriber's worker; the log worker only marks entries done and rings the bell.
+// Thread   the subscriber's worker; shards and the log only mark entries done and ring the bell.
 // Bound    max_events, and max_bytes unless a single message is larger.
 #pragma once
 
@@ -17,21 +19,22 @@
 #include "relay/event_log/sequencer.hpp"
 #include "relay/hosts/host_metrics.hpp"
 #include "relay/hosts/window_limits.hpp"
+#include "relay/ingest/shard.hpp"
 
 namespace ringlay::hosts {
 
 class HostWindow {
   public:
     struct Slot {
-        event_log::Entry entry;
+        ingest::Event entry;
         Buffer message;  // the entry's bytes and DID are views of it
         std::size_t size_bytes = 0;
     };
 
     // The bell outlives the window.
-    HostWindow(event_log::Sequencer& sequencer, event_log::Bell& bell, HostMetrics& metrics,
-               WindowLimits limits);
-    // By then everything pushed is in the log, or the sequencer has stopped: it holds pointers
+    HostWindow(const ingest::Shards& shards, event_log::Sequencer& sequencer, event_log::Bell& bell,
+               HostMetrics& metrics, WindowLimits limits);
+    // By then everything pushed is done, or shards and sequencer have stopped: they hold pointers
     // here.
     ~HostWindow();
     HostWindow(const HostWindow&) = delete;
@@ -39,9 +42,12 @@ class HostWindow {
 
     // Whether take() would return at once.
     bool has_room(std::size_t size_bytes);
-    // A slot for a message of this size; waits while the window is full. The next call is push().
+    // A slot for a message of this size; waits while the window is full. The next call is a push.
     Result<Slot*> take(std::size_t size_bytes);
-    void push(Slot& slot);
+    void push_event(Slot& slot);  // to its account's shard
+    void push_fact(Slot& slot);   // to the log: what has no account
+    // Waits until everything is done.
+    Result<void> drain();
     // Frees the slots whose entries are in the log. take() does it, too; a host that falls silent
     // after a burst is looked after by its room.
     void reap();
@@ -53,6 +59,7 @@ class HostWindow {
     bool fits(std::size_t size_bytes) const;
     bool oldest_is_done() const;
 
+    const ingest::Shards& shards_;
     event_log::Sequencer& sequencer_;
     event_log::Bell& bell_;
     HostMetrics& metrics_;

@@ -55,15 +55,17 @@ std::string_view phase_name(HostPhase phase) {
 }
 
 Subscriber::Subscriber(HostContext& context, base::HostAddress address,
-                       std::optional<std::uint64_t> cursor)
+                       const std::optional<event_log::Host>& known)
     : context_(context),
       address_(std::move(address)),
-      name_(host_name(address_)),
-      window_(context.sequencer, context.bell, context.metrics, context.window),
-      last_seq_(cursor.value_or(0)) {}
+      host_{.id = 0, .name = host_name(address_)},
+      window_(context.shards, context.sequencer, context.bell, context.metrics, context.window),
+      last_seq_(known ? known->upstream_seq : 0) {
+    if (known) logged_above_.assign(known->seqs_above.rbegin(), known->seqs_above.rend());
+}
 
 HostStatus Subscriber::status() const {
-    return {.name = name_,
+    return {.name = host_.name,
             .phase = phase_,
             .last_seq = last_seq_,
             .events = events_,
@@ -76,9 +78,9 @@ HostStatus Subscriber::status() const {
 }
 
 void Subscriber::run() {
-    auto id = context_.sequencer.register_host(name_);
+    auto id = context_.sequencer.register_host(host_.name);
     if (!id) return set_phase(HostPhase::stopped);
-    host_id_ = *id;
+    host_.id = *id;
     while (!fiber::is_cancelled()) {
         Nanos began = context_.env.clock.now();
         events_of_connection_ = 0;
@@ -92,7 +94,7 @@ void Subscriber::run() {
         failure_ = std::move(end);
         set_phase(HostPhase::waiting);
         context_.logger.log(base::LogLevel::warn, now_ms(), "host disconnected",
-                            {{"host", name_},
+                            {{"host", host_.name},
                              {"reason", failure_},
                              {"seq", last_seq_},
                              {"retry_ms", delay_ms.count()}});
@@ -103,7 +105,7 @@ void Subscriber::run() {
 
 std::string Subscriber::connect_and_read() {
     set_phase(HostPhase::connecting);
-    std::string url = "ws://" + name_ + std::string(subscribe_target);
+    std::string url = "ws://" + host_.name + std::string(subscribe_target);
     if (!restarts_live_) url += "?cursor=" + std::to_string(last_seq_);
     auto parsed = proto::parse_url(url);
     if (!parsed) return with_reason("host name", parsed.error().what);
@@ -121,7 +123,7 @@ std::string Subscriber::connect_and_read() {
     context_.metrics.connected.add(1);
     set_phase(HostPhase::connected);
     context_.logger.log(base::LogLevel::info, now_ms(), "host connected",
-                        {{"host", name_}, {"cursor", last_seq_}, {"live", restarts_live_}});
+                        {{"host", host_.name}, {"cursor", last_seq_}, {"live", restarts_live_}});
     std::string end = read(*client);
     context_.metrics.connected.add(-1);
     return end;
@@ -133,6 +135,9 @@ std::string Subscriber::read(net::WebSocketClient& client) {
         if (!message) {
             if (message.error().code == Errc::closed) return closed_words(client);
             if (message.error().code != Errc::timed_out) {
+                if (message.error().code == Errc::too_large) {
+                    context_.ingest.failed(ingest::Check::size).add_shared();
+                }
                 return with_reason("stream", message.error().what);
             }
             if (context_.env.clock.now() - client.last_heard() >= dead_after) {
@@ -162,6 +167,9 @@ Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMess
     } else {
         ruling = rule(message.bytes(), last_seq_);
     }
+    if (row_of(ruling.outcome).is_passed && was_logged_before(ruling.frame.seq)) {
+        ruling.outcome = Outcome::repeated;
+    }
     Buffer repaired;
     if (ruling.outcome == Outcome::repaired) {
         auto whole = proto::repair(message.bytes(), ruling.frame, ruling.frame.seq);
@@ -175,7 +183,7 @@ Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMess
             repaired = std::move(*whole);
         }
     }
-    context_.metrics.frames(ruling.outcome).add(worker);
+    count(ruling);
     if (ruling.outcome == Outcome::repaired) {
         auto frame = proto::peek(repaired);
         RINGLAY_ASSERT(frame.has_value() && !frame->needs_repair);  // of our own making
@@ -196,7 +204,19 @@ Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMess
     return {};
 }
 
-// An event goes into the window and to the sequencer. `frame` has views of `message`'s memory.
+// Of the events that an earlier life has put into the log above the cursor, each once.
+bool Subscriber::was_logged_before(std::uint64_t seq) {
+    while (!logged_above_.empty() && logged_above_.back() < seq) logged_above_.pop_back();
+    return !logged_above_.empty() && logged_above_.back() == seq;
+}
+
+void Subscriber::count(const Ruling& ruling) {
+    std::uint32_t worker = fiber::Worker::current().index();
+    context_.metrics.frames(ruling.outcome).add(worker);
+    if (auto check = row_of(ruling.outcome).fails) context_.ingest.failed(*check).add(worker);
+}
+
+// An event goes into the window and to its shard. `frame` has views of `message`'s memory.
 Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
                               const proto::Peek& frame) {
     if (restarts_live_) {
@@ -210,19 +230,21 @@ Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
 
     HostWindow::Slot& slot = **taken;
     slot.message = std::move(message);
-    event_log::Entry& entry = slot.entry;
+    ingest::Event& entry = slot.entry;
+    entry.host = &host_;
     entry.message = slot.message;
+    entry.header_bytes = frame.header_bytes;
+    entry.payload_bytes = frame.payload_bytes;
     entry.seq_offset = frame.seq_offset;
     entry.seq_length = frame.seq_bytes;
     entry.kind = facts_kind(frame.kind);
-    entry.verdicts = event_log::verdict_unverified;
-    entry.host_id = host_id_;
+    entry.host_id = host_.id;
     entry.upstream_seq = frame.seq;
     entry.received = context_.env.clock.wall();
     entry.text = frame.did;
     last_seq_ = frame.seq;
     last_event_ = entry.received;
-    window_.push(slot);
+    window_.push_event(slot);
     context_.has_entries_in_flight.set();
 
     ++events_;
@@ -230,18 +252,24 @@ Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
     return {};
 }
 
+// What was sent under the old counting is finished first: the log's cursor falls here.
 Result<void> Subscriber::restart_cursor(std::uint64_t first_seq) {
+    auto drained = window_.drain();
+    if (!drained) return drained;
     auto slot = window_.take(0);
     if (!slot) return std::unexpected(slot.error());
     event_log::Entry& entry = (*slot)->entry;
     entry.kind = event_log::FactsKind::host_cursor;
-    entry.host_id = host_id_;
+    entry.host_id = host_.id;
     entry.upstream_seq = first_seq - 1;
     entry.received = context_.env.clock.wall();
-    window_.push(**slot);
+    window_.push_fact(**slot);
+    drained = window_.drain();
+    if (!drained) return drained;
+    logged_above_.clear();
     restarts_live_ = false;
     context_.logger.log(base::LogLevel::warn, now_ms(), "host counts anew",
-                        {{"host", name_}, {"seq", first_seq}});
+                        {{"host", host_.name}, {"seq", first_seq}});
     return {};
 }
 
@@ -249,7 +277,7 @@ void Subscriber::note(const Ruling& ruling, std::string& end) {
     switch (ruling.outcome) {
         case Outcome::info:
             context_.logger.log(base::LogLevel::warn, now_ms(), "host says",
-                                {{"host", name_},
+                                {{"host", host_.name},
                                  {"info", ruling.frame.name},
                                  {"message", ruling.frame.message},
                                  {"cursor", last_seq_}});
@@ -261,12 +289,17 @@ void Subscriber::note(const Ruling& ruling, std::string& end) {
                 last_seq_ = 0;
             }
             return;
+        case Outcome::repeated:
+            last_seq_ = ruling.frame.seq;
+            return;
         case Outcome::unrepairable:
         case Outcome::oversized:
+        case Outcome::faulty:
+        case Outcome::bad_did:
             // Stepped over: it would come again with every connection.
-            last_seq_ = ruling.frame.seq;
+            if (ruling.frame.has_seq) last_seq_ = std::max(last_seq_, ruling.frame.seq);
             context_.logger.log(base::LogLevel::warn, now_ms(), "event dropped",
-                                {{"host", name_}, {"seq", last_seq_}, {"reason", ruling.why}});
+                                {{"host", host_.name}, {"seq", last_seq_}, {"reason", ruling.why}});
             return;
         case Outcome::malformed:
             end = with_reason("malformed frame", ruling.why);

@@ -1,9 +1,10 @@
-// One host's stream, for as long as the relay runs: dial, read, pass events to the sequencer, wait,
+// One host's stream, for as long as the relay runs: dial, read, pass events to their shards, wait,
 // dial again. It never gives up; why the last connection ended is kept and shown.
 //
 // A host without a cursor is asked for everything it still has (cursor 0); later connections go on
 // behind the last event taken. The cursor is nowhere stored: the log's own facts say, after a
-// restart, what has arrived.
+// restart, up to where all is done, and which events above that are in the log already: those are
+// sent again by the host, and passed over.
 //
 // Owner    hosts::HostRoom. One fiber; it reads only each frame's envelope.
 // Thread   its worker; status() there as well.
@@ -14,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "relay/base/config.hpp"
 #include "relay/base/logger.hpp"
@@ -31,6 +33,8 @@ namespace ringlay::hosts {
 // What all subscribers of one worker share. It outlives them.
 struct HostContext {
     env::Env& env;
+    const ingest::Shards& shards;
+    ingest::IngestMetrics& ingest;
     event_log::Sequencer& sequencer;
     event_log::Bell& bell;
     base::Logger& logger;
@@ -65,9 +69,9 @@ class Subscriber {
     static constexpr Nanos ping_after = std::chrono::seconds(30);
     static constexpr Nanos dead_after = std::chrono::seconds(75);
 
-    // `cursor`: the last upstream seq in the log; nothing: this host is new.
+    // `known`: what the log says of this host; nothing: it is new.
     Subscriber(HostContext& context, base::HostAddress address,
-               std::optional<std::uint64_t> cursor);
+               const std::optional<event_log::Host>& known);
 
     // Until the fiber is cancelled.
     void run();
@@ -83,14 +87,16 @@ class Subscriber {
                         std::string& end);
     Result<void> pass(net::WebSocketClient& client, Buffer message, const proto::Peek& frame);
     Result<void> restart_cursor(std::uint64_t first_seq);
+    bool was_logged_before(std::uint64_t seq);
+    void count(const Ruling& ruling);
     void note(const Ruling& ruling, std::string& end);
     void set_phase(HostPhase phase);
     std::uint64_t now_ms() const;
 
     HostContext& context_;
     const base::HostAddress address_;
-    const std::string name_;
-    std::uint32_t host_id_ = 0;
+    ingest::HostRef host_;                     // its number is known when run() begins
+    std::vector<std::uint64_t> logged_above_;  // the cursor, by an earlier life; falling
     HostWindow window_;
     BackOff back_off_;
     std::uint64_t last_seq_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "index/memory_disk.hpp"
 #include "relay/relay.hpp"
 #include "tests/sim/line_peers.hpp"
 
@@ -18,6 +19,7 @@ constexpr std::uint16_t firehose_port = 3000;
 // One life of the relay's process.
 struct Life {
     env::Env env;
+    std::unique_ptr<index::MemoryDisk> index_disk;  // what earlier lives have flushed, and this one
     base::Logger logger{base::LogLevel::error, base::LogFormat::text, 64};
     std::unique_ptr<Relay> relay;
     std::optional<std::string> failure;
@@ -46,12 +48,24 @@ struct Line {
         options.user_agent = "ringlay/sim (atproto-relay)";
         options.log.reservation_block = 1000;
         options.log.space.reserve_bytes = 1;
+        life.index_disk = lives.size() > 1 ? lives[lives.size() - 2]->index_disk->copy_of_files()
+                                           : std::make_unique<index::MemoryDisk>();
+        options.index_env = life.index_disk->env();
+        options.shard.identity_events_per_minute = 1 << 30;
         base::Config& config = options.config;
         config.data_dir = "/data";
         config.bind = config.http_bind = machine.address(0).ip_text();
         config.port = firehose_port;
         config.http_port = firehose_port + 1;
         config.workers = workers;
+        // No directory: the line's events pass unverified, at once and as they are. What is tested
+        // with it is the way of events, not their truth.
+        config.shards = std::min(workers, 2u);
+        config.plc_url = "http://127.0.0.1:9";
+        config.key_wait_ms = 0;
+        config.unverified = base::Unverified::pass;
+        config.identity_handle = base::IdentityHandle::keep;
+        config.cached_accounts = 1000;
         config.retention_hours = 72;
         config.retention_bytes = 1ull << 30;
         config.segment_bytes = 64 * 1024;

@@ -21,6 +21,33 @@ TEST_CASE("health is ok while the log takes events, and names the reason when it
           R"({"status":"error","version":"1.2.3","head_seq":17,"reasons":["log: disk full"]})");
 }
 
+TEST_CASE("what is not as it should be is said on a page of health that is ok, too") {
+    LogStatus log;
+    log.stall = "none";
+    log.notes = {"clock: behind"};
+    Health health = health_page(log, "1");
+    CHECK(health.is_ok);
+    CHECK(health.json ==
+          R"({"status":"ok","version":"1","head_seq":0,"reasons":["clock: behind"]})");
+}
+
+TEST_CASE("statistics show how far the fold has come, and what each shard holds") {
+    RelayStatus status;
+    status.fold.applied_seq = 41;
+    status.fold.flushed_seq = 40;
+    status.shards.push_back({.accounts = 5,
+                             .accounts_pinned = 2,
+                             .account_bytes = 900,
+                             .parked = 3,
+                             .pending = 1,
+                             .is_clock_behind = false});
+    std::string page = stats_page(status);
+    CAPTURE(page);
+    CHECK(page.find(R"("fold":{"applied_seq":41,"flushed_seq":40,)") != page.npos);
+    CHECK(page.find(R"("shards":[{"accounts":5,"accounts_pinned":2,"account_bytes":900,)"
+                    R"("parked":3,"unverified_waiting":1}])") != page.npos);
+}
+
 TEST_CASE("statistics show each host with why it is not connected, and each consumer's lag") {
     RelayStatus status;
     status.version = "1";

@@ -57,6 +57,27 @@ TEST_CASE("what is no event has an outcome of its own") {
     CHECK(rule({}, 0).outcome == Outcome::malformed);
 }
 
+TEST_CASE("an event without a seq or a DID is refused alone, under its check") {
+    const std::string header = "a2617469236964656e74697479626f7001";
+    Ruling faulty = rule(hex(header + "a16373657101"), 0);
+    CHECK(faulty.outcome == Outcome::faulty);
+    CHECK(faulty.frame.seq == 1);
+    Ruling bad_did = rule(hex(header + "a2636469646378797a6373657101"), 0);
+    CHECK(bad_did.outcome == Outcome::bad_did);
+    for (const Ruling& ruling : {faulty, bad_did}) {
+        CHECK_FALSE(row_of(ruling.outcome).ends_connection);
+        CHECK_FALSE(row_of(ruling.outcome).is_passed);
+        CHECK_FALSE(ruling.why.empty());
+    }
+    CHECK(row_of(Outcome::faulty).fails == ingest::Check::fields);
+    CHECK(row_of(Outcome::bad_did).fails == ingest::Check::did);
+    CHECK(row_of(Outcome::oversized).fails == ingest::Check::size);
+    CHECK(row_of(Outcome::stale).fails == ingest::Check::seq);
+    CHECK(row_of(Outcome::malformed).fails == ingest::Check::fields);
+    CHECK_FALSE(row_of(Outcome::passed).fails.has_value());
+    CHECK_FALSE(row_of(Outcome::repeated).fails.has_value());
+}
+
 TEST_CASE("every outcome has its row, its own name and a meaning") {
     std::set<std::string_view> names;
     for (std::size_t i = 0; i < outcome_table.size(); ++i) {
