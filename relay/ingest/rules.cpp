@@ -315,10 +315,10 @@ std::span<const CheckRow, check_count> check_table() {
     return table;
 }
 
-Ruling examine(const Event& event, const Knowledge& known) {
+Ruling examine(const Event& event, const Knowledge& known, Check last) {
     RINGLAY_ASSERT(event.host != nullptr);
     Case it(event, known);
-    for (const CheckRow& row : table) {
+    for (const CheckRow& row : std::span(table).first(index_of(last) + 1)) {
         row.function(it);
         if (it.ruling.disposition == Disposition::pass) continue;
         it.ruling.check = row.check;

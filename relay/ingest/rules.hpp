@@ -81,21 +81,23 @@ enum class Disposition : std::uint8_t {
               // inactive by what is known now. The shard finds out more, or gives up.
 };
 
+// Of a commit or sync whose block was read (set from check 14 on, passed or not).
+struct RepoProof {
+    std::uint64_t rev = 0;
+    std::string_view rev_text;  // view of the payload
+    proto::Cid data;
+    proto::Cid commit;
+    crypto::Digest unsigned_digest{};  // what `signature` signs
+    std::array<std::uint8_t, 64> signature{};
+    bool is_verified = false;
+};
+
 struct Ruling {
     Disposition disposition = Disposition::pass;
     Check check = Check::size;  // that did not pass; meaningless for pass
     std::string_view why;       // a literal, for logs
 
-    // Of a commit or sync whose block was read (set from check 14 on, passed or not).
-    struct Proof {
-        std::uint64_t rev = 0;
-        std::string_view rev_text;  // view of the payload
-        proto::Cid data;
-        proto::Cid commit;
-        crypto::Digest unsigned_digest{};  // what `signature` signs
-        std::array<std::uint8_t, 64> signature{};
-        bool is_verified = false;
-    };
+    using Proof = RepoProof;
     std::optional<Proof> proof;
     // Of an #account event.
     std::optional<proto::AccountStanding> standing;
@@ -116,7 +118,8 @@ struct CheckRow {
 // In order: row i is check i + 1.
 std::span<const CheckRow, check_count> check_table();
 
-// Runs the rows in order until one does not pass.
-Ruling examine(const Event& event, const Knowledge& known);
+// Runs the rows in order until one does not pass, or `last` has. An event has passed when all have:
+// fewer are for measuring.
+Ruling examine(const Event& event, const Knowledge& known, Check last = Check::signature);
 
 }  // namespace ringlay::ingest
