@@ -35,7 +35,8 @@ struct Request {
     std::list<Request*>::iterator in_age;
 };
 
-// The lane of one did:web site.
+// The lane of one did:web site. One that is neither busy nor listed does not exist: whoever finds
+// it in the list without a request forgets it.
 struct Domain {
     std::string site;
     std::list<Request*> queue;
@@ -139,7 +140,6 @@ struct Resolver::Core {
     void finish(Request& request, Reply reply, Nanos began);
 
     void enlist(Domain& domain);
-    void forget_if_idle(Domain& domain);
     void leave_queue(Request& request);
     void settle(Request& request, LookUp look_up);
     void count(const Request& request, LookUp::Kind kind);
@@ -178,7 +178,7 @@ void Resolver::Core::look_up(std::string_view did, Done done) {
     }
     bool is_plc = proto::is_did_plc(did);
     std::optional<WebDid> web;
-    if (!is_plc && proto::is_did(did)) web = parse_web_did(did, options.allows_local_web);
+    if (!is_plc) web = parse_web_did(did, options.allows_local_web);
     if (is_plc || web) return begin(did, std::move(web), std::move(done));
 
     if (is_full(nullptr)) return refuse(std::move(done));
@@ -249,7 +249,7 @@ void Resolver::Core::begin(std::string_view did, std::optional<WebDid> web, Done
 }
 
 void Resolver::Core::enlist(Domain& domain) {
-    if (domain.is_listed || domain.is_busy || domain.queue.empty()) return;
+    if (domain.is_listed || domain.is_busy) return;
     domain.is_listed = true;
     listed.push_back(&domain);
 }
@@ -289,9 +289,7 @@ void Resolver::Core::give_up_old() {
         if (request.domain == nullptr && !directory_failure.empty()) {
             reason += "; last failure: " + directory_failure;
         }
-        Domain* domain = request.domain;
         settle(request, not_found(std::move(reason)));
-        if (domain != nullptr) forget_if_idle(*domain);
     }
 }
 
@@ -305,8 +303,9 @@ void Resolver::Core::start_requests() {
         Domain& domain = *listed.front();
         listed.pop_front();
         domain.is_listed = false;
-        if (domain.queue.empty()) {  // what was in it has been given up
-            forget_if_idle(domain);
+        if (domain.queue.empty()) {
+            RINGLAY_ASSERT(!domain.is_busy && domain.look_ups == 0);
+            domains.erase(domains.find(domain.site));
             continue;
         }
         ++web_running;
@@ -365,17 +364,8 @@ void Resolver::Core::finish(Request& request, Reply reply, Nanos began) {
         }
     }
     settle(request, std::move(reply.look_up));
-    if (domain != nullptr) {
-        enlist(*domain);
-        forget_if_idle(*domain);
-    }
+    if (domain != nullptr) enlist(*domain);
     changed.set();
-}
-
-void Resolver::Core::forget_if_idle(Domain& domain) {
-    if (domain.is_busy || domain.is_listed || !domain.queue.empty()) return;
-    RINGLAY_ASSERT(domain.look_ups == 0);
-    domains.erase(domains.find(domain.site));
 }
 
 // The request is over: what waits for it has its answer, which is handed over later.
@@ -458,6 +448,10 @@ void Resolver::stop() {
 
 std::size_t Resolver::waiting() const {
     return core_->waiting;
+}
+
+std::size_t Resolver::web_lanes() const {
+    return core_->domains.size();
 }
 
 }  // namespace ringlay::identity

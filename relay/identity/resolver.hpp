@@ -58,6 +58,7 @@ class Resolver {
     void stop();
 
     std::size_t waiting() const;  // look-ups that are not answered, those without room not counted
+    std::size_t web_lanes() const;  // did:web domains that have a lane now
 
   private:
     struct Core;

@@ -55,7 +55,6 @@ std::string_view registered_part(std::string_view name) {
 std::optional<WebDid> parse_web_did(std::string_view did, bool allows_local) {
     if (!did.starts_with(method)) return std::nullopt;
     std::string name = lower(did.substr(method.size()));
-    if (name.find(':') != name.npos) return std::nullopt;  // a path
     std::string port;
     if (std::size_t at = name.find("%3a"); at != name.npos) {
         if (!allows_local) return std::nullopt;
@@ -68,6 +67,7 @@ std::optional<WebDid> parse_web_did(std::string_view did, bool allows_local) {
     web.url = (port.empty() ? "https://" : "http://") + name + port;
     web.url += document_path;
     auto url = proto::parse_url(web.url);
+    // A path in the DID, after `:`, is not part of the name that was parsed.
     if (!url || url->host != name || url->path != document_path) return std::nullopt;
     bool is_address = Address::parse(name, 0).has_value();
     web.site = (is_address ? name : std::string(registered_part(name))) + port;

@@ -191,6 +191,16 @@ TEST_CASE("what is not one JSON object is malformed") {
     }
 }
 
+TEST_CASE("what nobody reads may be nested, within reason") {
+    auto nested = [](std::size_t depth) {
+        return "{\"id\":\"" + std::string(did) + "\",\"a\":" + std::string(depth, '[') +
+               std::string(depth, ']') + "}";
+    };
+    CHECK(parse_did_document(nested(50), did).has_value());
+    CHECK_FALSE(parse_did_document(nested(100), did).has_value());
+    CHECK_FALSE(parse_did_document(nested(100'000), did).has_value());
+}
+
 TEST_CASE("a document that is cut anywhere is malformed") {
     for (const std::string& whole : {modern, of_2019}) {
         for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -226,6 +236,7 @@ TEST_CASE("escapes in a document are what they stand for") {
 TEST_CASE("a host is called by its name, and by its port unless that is https on 443") {
     CHECK(host_of_endpoint("https://pds.example") == "pds.example");
     CHECK(host_of_endpoint("https://PDS.Example/") == "pds.example");
+    CHECK(host_of_endpoint("https://AZ.example") == "az.example");
     CHECK(host_of_endpoint("HTTPS://pds.example") == "pds.example");
     CHECK(host_of_endpoint("https://pds.example:443") == "pds.example");
     CHECK(host_of_endpoint("https://pds.example:0443/") == "pds.example");

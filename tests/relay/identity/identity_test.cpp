@@ -106,7 +106,8 @@ TEST_CASE("where local ones are allowed, a did:web may have a port, over plain H
     for (std::string_view did :
          {"did:web:localhost%3A", "did:web:localhost%3A0", "did:web:localhost%3A70000",
           "did:web:localhost%3A26%2F", "did:web:localhost%3A1%3A2", "did:web:%3A2600",
-          "did:web:localhost%3A2600:user", "did:web:", "did:web:a%2Fb", "did:web:a%40b%3A1"}) {
+          "did:web:localhost%3A2600:user", "did:web:localhost:2600", "did:web:localhost%3A1/x",
+          "did:web:", "did:web:a%2Fb", "did:web:a%40b%3A1"}) {
         CAPTURE(did);
         CHECK_FALSE(parse_web_did(did, true).has_value());
     }
@@ -235,4 +236,12 @@ TEST_CASE("hosts that have all their refreshes again are forgotten") {
     now += 1s;
     CHECK(budget.take(1u << 30, now));
     CHECK(budget.size() == 2);  // host 7 has spent two
+
+    RefreshBudget quick(600);
+    for (std::uint32_t host = 0; host < RefreshBudget::max_hosts; ++host) {
+        REQUIRE(quick.take(host, now));
+    }
+    CHECK_FALSE(quick.take(1u << 30, now));
+    CHECK_FALSE(quick.take(1u << 30, now + 500ms));  // all are full: looked at once a second
+    CHECK(quick.take(1u << 30, now + 1s));
 }

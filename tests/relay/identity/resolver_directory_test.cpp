@@ -1,4 +1,5 @@
 #include "relay/env/sim/world.hpp"
+#include "relay/identity/directory_pace.hpp"
 #include "relay/identity/resolver.hpp"
 #include "tests/relay/identity/rig.hpp"
 
@@ -37,7 +38,7 @@ TEST_IN_SIMULATION("a directory that says when to come back is left alone until 
 }
 
 TEST_IN_SIMULATION("a pause is never longer than five minutes, whatever is asked for") {
-    for (const char* much : {"86400", "99999999999999999999"}) {
+    for (const char* much : {"86400", "18446744073709551617"}) {
         Rig rig(world.env(), [](ResolverOptions& options) { options.longest_wait = 1h; });
         rig.plc.fail_with(429, much);
         rig.look_up(plc_did(1));
@@ -139,6 +140,33 @@ TEST_IN_SIMULATION("whose turn does not come is told, and why") {
     CHECK(rig.plc.requests() == 1);
 }
 
+TEST_IN_SIMULATION("an old failure is no reason for what comes after a good answer") {
+    Rig rig(world.env(), [](ResolverOptions& options) {
+        options.plc_concurrency = 1;
+        options.longest_wait = 2s;
+    });
+    rig.plc.fail_with(500);
+    CHECK(rig.look_up(plc_did(1)).kind == Kind::unavailable);
+    rig.plc.be_well();
+    CHECK(rig.look_up(plc_did(1)).kind == Kind::none);
+    rig.plc.be_silent();
+    rig.ask(plc_did(1));
+    CHECK(rig.look_up(plc_did(2)).reason == "PLC directory: its turn has not come");
+}
+
+TEST_IN_SIMULATION("what no waiting would change begins no back-off") {
+    for (bool wants_tls : {false, true}) {
+        Rig rig(world.env(), [&](ResolverOptions& options) {
+            if (wants_tls) options.plc_url = "https://127.0.0.1:1";
+            options.max_document_bytes = 100;
+        });
+        rig.plc.set_answer(plc_did(1), 200, std::string(1000, ' '));
+        Nanos before = fiber::now();
+        for (int i = 0; i < 5; ++i) CHECK(rig.look_up(plc_did(1)).kind == Kind::unavailable);
+        CHECK(fiber::now() - before < DirectoryPace::first / 2);
+    }
+}
+
 TEST_IN_SIMULATION("whatever the directory does, each look-up is answered once") {
     for (int round = 0; round < 8; ++round) {
         env::Random& random = world.env().random;
@@ -192,6 +220,7 @@ TEST_IN_SIMULATION("whatever the directory does, each look-up is answered once")
             rig.plc.be_well();
             REQUIRE(fiber::sleep_for(20min).has_value());
             CHECK(rig.resolver->waiting() == 0);
+            CHECK(rig.resolver->web_lanes() == 0);
         }
         rig.resolver->stop();
         std::size_t answered = 0;

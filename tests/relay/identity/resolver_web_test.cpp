@@ -47,7 +47,9 @@ TEST_ON_BOTH_KERNELS("a did:web's document is at its own host") {
     WebHost host(world.env());
     host.body = support::did_document(host.did(), crypto::to_multikey(some_key(3)),
                                       "http://" + host.host());
-    const LookUp& answer = rig.look_up(host.did());
+    Asked& asked = rig.ask(host.did());
+    CHECK(rig.resolver->web_lanes() == 1);
+    const LookUp& answer = asked.wait();
     CHECK(answer.kind == Kind::found);
     CHECK(answer.identity == Identity{some_key(3), host.host()});
     CHECK(host.last_path == "/.well-known/did.json");
@@ -226,7 +228,9 @@ TEST_IN_SIMULATION("a site whose last look-up was given up before its turn is fo
     REQUIRE(fiber::sleep_for(1ms).has_value());
     CHECK(rig.look_up(other.did()).kind == Kind::unavailable);
     CHECK(other.requests == 0);
+    CHECK(rig.resolver->web_lanes() == 2);
     REQUIRE(fiber::sleep_for(4s).has_value());
+    CHECK(rig.resolver->web_lanes() == 0);
     CHECK(rig.look_up(other.did()).kind == Kind::none);
     CHECK(other.requests == 1);
 }
