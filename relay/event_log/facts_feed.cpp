@@ -7,9 +7,8 @@
 namespace ringlay::event_log {
 
 struct FactsFeed::Core {
-    // How far the segment may be read now.
-    std::uint64_t limit() const;
-    Result<bool> go_to_next_segment();
+    std::uint64_t limit(FactsPoint synced) const;
+    Result<void> go_to_next_segment();
     Result<void> fill(std::uint64_t limit);
     Result<void> take(std::vector<Item>& items, std::size_t max, std::uint64_t limit);
     Bytes unread() const { return Bytes(buffer).subspan(at); }
@@ -47,31 +46,30 @@ Result<std::vector<FactsFeed::Item>> FactsFeed::read(std::size_t max) {
     RINGLAY_ASSERT(max > 0);
     std::vector<Item> items;
     for (;;) {
-        const std::uint64_t limit = core_->limit();
+        const FactsPoint synced = core_->log.synced_facts();
+        const std::uint64_t limit = core_->limit(synced);
         if (core_->point.offset < limit) {
             if (auto taken = core_->take(items, max, limit); !taken) {
                 return std::unexpected(taken.error());
             }
             return items;
         }
-        auto moved = core_->go_to_next_segment();
-        if (!moved) return std::unexpected(moved.error());
-        if (!*moved) return items;
+        // It may still grow, or nothing of what follows it is synced.
+        if (synced.segment_base <= core_->facts->base) return items;
+        if (auto moved = core_->go_to_next_segment(); !moved) {
+            return std::unexpected(moved.error());
+        }
     }
 }
 
-std::uint64_t FactsFeed::Core::limit() const {
-    const FactsPoint synced = log.synced_facts();
+// How far the segment may be read.
+std::uint64_t FactsFeed::Core::limit(FactsPoint synced) const {
     if (synced.segment_base == facts->base) return synced.offset;
     // Synced beyond this segment is synced to its end, which was said before that.
     return synced.segment_base > facts->base ? facts->end.load() : point.offset;
 }
 
-// False: this segment may still grow, or what follows it is not synced.
-Result<bool> FactsFeed::Core::go_to_next_segment() {
-    if (log.synced_facts().segment_base <= facts->base) return false;
-    // It moved on after the limit was read.
-    if (point.offset < facts->end.load()) return true;
+Result<void> FactsFeed::Core::go_to_next_segment() {
     const Position next = facts->next.load();
     Result<std::shared_ptr<const FactsReader>> opened = fail(Errc::closed, "facts feed: not asked");
     fiber::call_on(log.worker(), "next facts", [&] { opened = log.facts_at(next); });
@@ -80,7 +78,7 @@ Result<bool> FactsFeed::Core::go_to_next_segment() {
     point = {next, segment_header_bytes};
     buffer.clear();
     at = 0;
-    return true;
+    return {};
 }
 
 // At least one whole record, of which `limit` says that it is there.

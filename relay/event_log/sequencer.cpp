@@ -25,10 +25,10 @@ void Sequencer::run() {
             append_and_answer();
             continue;
         }
-        // Cancelled by stop(): everything that was pushed before has been appended.
         auto next = mailbox_.pop("entries for the log");
-        if (!next) return;
-        carried_ = *next;
+        // Cancelled by stop(): what was pushed just before it may not have rung yet.
+        carried_ = next ? *next : mailbox_.pop_now();
+        if (carried_ == nullptr) return;
     }
 }
 

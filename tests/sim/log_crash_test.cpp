@@ -2,11 +2,13 @@
 // published, synced or seen by a consumer, and holds the log to it after each of them.
 
 #include <catch2/catch.hpp>
+#include <list>
 #include <set>
 #include <stdexcept>
 
 #include "proto/base/crc32c.hpp"
 #include "relay/event_log/check.hpp"
+#include "relay/event_log/facts_feed.hpp"
 #include "tests/relay/event_log/log_fixture.hpp"
 #include "tests/sim/crash_harness.hpp"
 
@@ -65,17 +67,25 @@ class Witness {
             bool must_be_there = seq <= head && seq > floor_seq && !is_lost_.contains(seq);
             if (must_be_there && !found.contains(seq)) return named("missing:", seq);
         }
-        std::map<std::uint32_t, std::uint64_t> cursors;
         for (const auto& [seq, event] : known_) {
-            if (is_lost_.contains(seq)) continue;
-            cursors[event.host] = std::max(cursors[event.host], event.upstream_seq);
+            const bool is_named = std::ranges::find(hosts, event.host, &Host::id) != hosts.end();
+            if (!is_lost_.contains(seq) && !is_named) {
+                return named("events of a host without a name:", event.host);
+            }
         }
-        for (const Host& host : hosts) {
-            if (host.upstream_seq != cursors[host.id]) return named("cursor of host", host.id);
-            cursors.erase(host.id);
+        return std::nullopt;
+    }
+
+    // What a feed has given: all up to its end that is not lost, and nothing that is.
+    std::optional<std::string> agrees_with(const std::set<std::uint64_t>& folded) const {
+        for (std::uint64_t seq : folded) {
+            if (is_lost_.contains(seq)) return named("fed, and then lost:", seq);
         }
-        for (const auto& [host, cursor] : cursors) {
-            if (cursor > 0) return named("events of a host without a name:", host);
+        for (const auto& [seq, event] : known_) {
+            const bool is_due = !folded.empty() && seq <= *folded.rbegin();
+            if (is_due && !is_lost_.contains(seq) && !folded.contains(seq)) {
+                return named("never fed:", seq);
+            }
         }
         return std::nullopt;
     }
@@ -84,6 +94,62 @@ class Witness {
     std::map<std::uint64_t, Event> known_;
     std::set<std::uint64_t> is_lost_;
     std::uint64_t synced_seq_ = 0;
+};
+
+// Which events a host has, and which of them the relay drops, is the same in every life.
+bool host_has(std::uint32_t host, std::uint64_t upstream_seq) {
+    return (upstream_seq * 5 + host) % 4 != 0;
+}
+bool is_dropped(std::uint32_t host, std::uint64_t upstream_seq) {
+    return (upstream_seq * 3 + host) % 7 == 0;
+}
+
+// Stands for the database that is folded from the facts: it believes what it was given, and has
+// after a crash what it had when it was last flushed.
+class Fold {
+  public:
+    std::optional<std::string> take(const FactsFeed::Item& item) {
+        Buffer record;
+        append_facts(record, item.facts);
+        auto [known, is_new] = records_.emplace(item.behind, crc32c(record));
+        if (known->second != crc32c(record)) return "a record that was fed is another one now";
+        point_ = item.behind;
+        if (!is_new) return std::nullopt;
+        if (known != std::prev(records_.end())) return "a record that was fed has moved";
+        if (!is_event(item.facts.kind)) return std::nullopt;
+        if (!seqs_.empty() && item.facts.seq <= *seqs_.rbegin()) return "fed out of order";
+        seqs_.insert(item.facts.seq);
+        if (!logged_[item.facts.host_id].insert(item.facts.upstream_seq).second) {
+            return named("an event of a host is twice in the log:", item.facts.upstream_seq);
+        }
+        return std::nullopt;
+    }
+    void flush() { flushed_ = point_; }
+    void crash() { point_ = flushed_; }
+    FactsPoint flushed() const { return flushed_; }
+    const std::set<std::uint64_t>& seqs() const { return seqs_; }
+
+    // Once it is where the log is: of each host everything up to its cursor was dropped or is in
+    // the log, and what is in the log above is known by number.
+    std::optional<std::string> agrees_with(const std::vector<Host>& hosts) {
+        for (const Host& host : hosts) {
+            const auto& logged = logged_[host.id];
+            for (std::uint64_t seq = 1; seq <= host.upstream_seq; ++seq) {
+                const bool is_due = host_has(host.id, seq) && !is_dropped(host.id, seq);
+                if (is_due && !logged.contains(seq)) return named("passed over and lost:", seq);
+            }
+            std::vector<std::uint64_t> above(logged.upper_bound(host.upstream_seq), logged.end());
+            if (above != host.seqs_above) return named("seqs above the cursor of host", host.id);
+        }
+        return std::nullopt;
+    }
+
+  private:
+    std::map<FactsPoint, std::uint32_t> records_;  // by the point behind
+    FactsPoint point_;
+    FactsPoint flushed_;
+    std::set<std::uint64_t> seqs_;
+    std::map<std::uint32_t, std::set<std::uint64_t>> logged_;
 };
 
 struct Tally {
@@ -95,6 +161,9 @@ struct Tally {
     std::uint64_t clean_starts = 0;
     std::uint64_t full_disks = 0;
     std::uint64_t caught_up = 0;
+    std::uint64_t passed_over = 0;  // that were sent again, and known by number
+    std::uint64_t facts_kept = 0;   // segments without frames, found at a start
+    std::uint64_t followed = 0;
 };
 
 class LogScenario final : public support::CrashScenario {
@@ -127,6 +196,9 @@ class LogScenario final : public support::CrashScenario {
                     fiber::call_on(worker, "send", [&, i] { send(run, *sequencer, i); });
                 });
             }
+            fiber::Task follower = fiber::spawn("follower", [&] {
+                fiber::call_on(pick(colleagues, 2), "follow", [&] { follow(run); });
+            });
             fiber::Task watch = fiber::spawn("watch", [&] { watch_sync(run); });
             fiber::Task consumer = fiber::spawn("consumer", [&] {
                 fiber::call_on(pick(colleagues, 1), "consume", [&] { consume(run); });
@@ -137,6 +209,7 @@ class LogScenario final : public support::CrashScenario {
             tasks.cancel_and_join();
             is_over_ = true;
             consumer.join();
+            follower.join();
             watch.cancel_and_join();
             is_over_ = false;
         }
@@ -173,6 +246,7 @@ class LogScenario final : public support::CrashScenario {
         options.segment_bytes = 1500;
         options.reservation_block = 20;
         options.sync_interval = 1ms;
+        options.keeps_facts = true;
         options.space.retention_bytes = has_small_disk_ ? 1 << 20 : 8000;
         options.space.interval = 3ms;
         options.on_fatal = [](std::string_view what) {
@@ -209,7 +283,52 @@ class LogScenario final : public support::CrashScenario {
             if (auto wrong = witness_.recovered(found, floor, log_->hosts())) return wrong;
             witness_.synced(log_->synced());
         }
+        tally_.facts_kept += log_->recovery().facts_kept;
+        return look_at_facts(run);
+    }
+
+    // The fold goes on where it was flushed, and comes to where the log was opened.
+    std::optional<std::string> look_at_facts(CrashRun& run) {
+        if (!run.is_alive()) return std::nullopt;
+        fold_.crash();
+        auto feed = FactsFeed::open(*log_, fold_.flushed());
+        if (!feed) return "facts feed: " + std::string(feed.error().what);
+        if (feed->began_with_gap()) return "facts were gone before they were folded";
+        while (feed->point() < log_->opened_facts()) {
+            if (auto wrong = fold_next(run, *feed)) return wrong;
+        }
+        if (!run.is_alive()) return std::nullopt;
+        if (auto wrong = witness_.agrees_with(fold_.seqs())) return wrong;
+        if (auto wrong = fold_.agrees_with(log_->hosts())) return wrong;
+        flush(run);
         return std::nullopt;
+    }
+
+    std::optional<std::string> fold_next(CrashRun& run, FactsFeed& feed) {
+        auto items = feed.read(1 + choices_.below(20));
+        if (!run.is_alive()) return std::nullopt;
+        if (!items) return "facts feed: " + std::string(items.error().what);
+        for (const FactsFeed::Item& item : *items) {
+            if (auto wrong = fold_.take(item)) return wrong;
+            ++tally_.followed;
+        }
+        return std::nullopt;
+    }
+
+    void flush(CrashRun& run) {
+        if (!run.is_alive()) return;
+        fold_.flush();
+        log_->facts_needed_from(fold_.flushed());
+    }
+
+    void follow(CrashRun& run) {
+        auto feed = FactsFeed::open(*log_, fold_.flushed());
+        if (!feed) return fail_with(run, "facts feed: " + std::string(feed.error().what));
+        while (run.is_alive() && !is_over_) {
+            fail_with(run, fold_next(run, *feed));
+            if (choices_.below(4) == 0) flush(run);
+            static_cast<void>(fiber::sleep_for(300us));
+        }
     }
 
     // Of a log that nobody has open.
@@ -272,58 +391,91 @@ class LogScenario final : public support::CrashScenario {
         return std::pair{peeked->seq, event};
     }
 
-    // A host's stream: goes on where the log says that it has come.
+    struct Sent {
+        Entry entry;
+        std::string did;
+        Buffer message;
+        bool is_pushed = false;  // else it is parked, as one whose key is being looked up
+    };
+    using Window = std::list<Sent>;
+
+    // A host's stream: goes on where the log says that it has come, passing over what the log has
+    // above that. Events are parked, overtaken, dropped.
     void send(CrashRun& run, Sequencer& sequencer, std::uint32_t number) {
-        struct Sent {
-            Entry entry;
-            std::string did;
-            Buffer message;
-        };
         auto id = sequencer.register_host("host" + std::to_string(number) + ".example");
         if (!id) return;
-        std::uint64_t upstream_seq = 0;
-        for (const Host& host : log_->hosts()) {
-            if (host.id == *id) upstream_seq = host.upstream_seq;
+        Host host;
+        for (const Host& known : log_->hosts()) {
+            if (known.id == *id) host = known;
         }
-        std::deque<Sent> window;
-        auto settle = [&](std::size_t limit) {
-            while (window.size() > limit) {
-                Sent& oldest = window.front();
-                // Never leaves an entry behind that the log still uses.
-                fiber::CancelBlocker blocker;
-                while (!oldest.entry.is_done.load()) {
-                    static_cast<void>(fiber::sleep_for(20us));
-                    if (!run.is_alive()) give_up();
-                }
-                if (oldest.entry.is_logged && run.is_alive()) note(run, *id, oldest.entry);
-                window.pop_front();
-            }
-        };
-        const std::uint64_t count = 4 + choices_.below(16);
+        Window window;
+        std::uint64_t upstream_seq = host.upstream_seq;
+        const std::uint64_t count = 5 + choices_.below(20);
         for (std::uint64_t i = 0; i < count && run.is_alive(); ++i) {
-            Sent& sent = window.emplace_back();
-            ++upstream_seq;
-            sent.did = did_of(*id, upstream_seq, ++nonce_);
-            sent.message =
-                test::identity_message(sent.did, upstream_seq, 130 + choices_.below(300));
-            auto frame = proto::peek(sent.message).value();
-            sent.entry.message = sent.message;
-            sent.entry.seq_offset = frame.seq_offset;
-            sent.entry.seq_length = frame.seq_bytes;
-            sent.entry.kind = FactsKind::identity;
-            sent.entry.host_id = *id;
-            sent.entry.upstream_seq = upstream_seq;
-            sent.entry.host_ack = upstream_seq - 1;
-            sent.entry.received = fiber::wall();
-            sent.entry.text = sent.did;
-            sequencer.push(sent.entry);
-            settle(choices_.below(6));
+            do ++upstream_seq;
+            while (!host_has(*id, upstream_seq));
+            if (std::ranges::binary_search(host.seqs_above, upstream_seq)) {
+                ++tally_.passed_over;
+                continue;
+            }
+            receive(window, *id, upstream_seq);
+            if (choices_.below(3) > 0) release(window, sequencer, window.size() - 1);
+            settle(run, sequencer, window, choices_.below(6));
             if (choices_.below(3) == 0) {
                 if (!fiber::sleep_for(Nanos(static_cast<std::int64_t>(choices_.below(2'000'000)))))
                     break;
             }
         }
-        settle(0);
+        settle(run, sequencer, window, 0);
+    }
+
+    void receive(Window& window, std::uint32_t host_id, std::uint64_t upstream_seq) {
+        Sent& sent = window.emplace_back();
+        sent.did = did_of(host_id, upstream_seq, ++nonce_);
+        sent.message = test::identity_message(sent.did, upstream_seq, 130 + choices_.below(300));
+        auto frame = proto::peek(sent.message).value();
+        sent.entry.message = sent.message;
+        sent.entry.seq_offset = frame.seq_offset;
+        sent.entry.seq_length = frame.seq_bytes;
+        sent.entry.kind = FactsKind::identity;
+        sent.entry.host_id = host_id;
+        sent.entry.upstream_seq = upstream_seq;
+        sent.entry.host_ack = window.front().entry.upstream_seq - 1;
+        sent.entry.received = fiber::wall();
+        sent.entry.text = sent.did;
+    }
+
+    // What was parked goes to the log, or nowhere.
+    void release(Window& window, Sequencer& sequencer, std::size_t index) {
+        auto sent = std::next(window.begin(), static_cast<std::ptrdiff_t>(index));
+        if (sent->is_pushed) return;
+        if (is_dropped(sent->entry.host_id, sent->entry.upstream_seq)) {
+            window.erase(sent);
+            return;
+        }
+        sent->is_pushed = true;
+        sequencer.push(sent->entry);
+    }
+
+    void reap(CrashRun& run, Window& window) {
+        for (auto sent = window.begin(); sent != window.end();) {
+            const bool is_over = sent->is_pushed && sent->entry.is_done.load();
+            if (is_over && sent->entry.is_logged && run.is_alive()) note(run, sent->entry);
+            sent = is_over ? window.erase(sent) : std::next(sent);
+        }
+    }
+
+    // Until no more than `limit` are on their way: whatever is released, in any order.
+    void settle(CrashRun& run, Sequencer& sequencer, Window& window, std::size_t limit) {
+        // Never leaves an entry behind that the log still uses.
+        fiber::CancelBlocker blocker;
+        for (;;) {
+            reap(run, window);
+            if (window.size() <= limit) return;
+            release(window, sequencer, choices_.below(window.size()));
+            static_cast<void>(fiber::sleep_for(20us));
+            if (!run.is_alive()) give_up();
+        }
     }
 
     // The world has ended: nobody will make room on a dead disk.
@@ -331,12 +483,12 @@ class LogScenario final : public support::CrashScenario {
         fiber::call_on(log_->worker(), "give up", [this] { log_->give_up_stalls(); });
     }
 
-    void note(CrashRun& run, std::uint32_t host, const Entry& entry) {
+    void note(CrashRun& run, const Entry& entry) {
         auto peeked = proto::peek(entry.message).value();
         Buffer message(proto::splice_size_bytes(entry.message, peeked, entry.seq));
         proto::splice_into(message, entry.message, peeked, entry.seq);
         WsHeader header = ws_header_for(message.size());
-        Event event{host, entry.upstream_seq, crc32c(message, crc32c(header.view()))};
+        Event event{entry.host_id, entry.upstream_seq, crc32c(message, crc32c(header.view()))};
         fail_with(run, witness_.published(entry.seq, event));
         ++tally_.events;
     }
@@ -404,6 +556,7 @@ class LogScenario final : public support::CrashScenario {
     std::size_t worker_count_;
     bool has_small_disk_;
     Witness witness_;
+    Fold fold_;
     std::unique_ptr<Log> log_;
     std::uint64_t cursor_ = 0;
     std::uint64_t nonce_ = 0;
@@ -434,4 +587,7 @@ TEST_CASE("through ten thousand crashes the log loses nothing synced and repeats
     CHECK(tally.clean_starts > counts.seeds / 4);
     CHECK(tally.full_disks > counts.seeds);
     CHECK(tally.caught_up > counts.seeds * 2);
+    CHECK(tally.passed_over > counts.seeds);
+    CHECK(tally.facts_kept > counts.seeds);
+    CHECK(tally.followed > counts.seeds * 100);
 }

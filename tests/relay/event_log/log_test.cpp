@@ -524,3 +524,51 @@ TEST_WITH_WORKERS("senders on all workers see their events in the log, in order,
     CHECK(report->is_sound());
     CHECK(report->events == together.size());
 }
+
+TEST_CASE("a receipt counts what is in the log, with a seq that is not older") {
+    OneLog one;
+    one.run([&] {
+        auto log = one.open();
+        append_host(*log, "pds.example");
+        Receipt receipt;
+        Receipt other;
+        Bell bell;
+        std::deque<OwnedEntry> owned;
+        Sequencer sequencer(*log);
+        auto push = [&](Receipt& to) {
+            OwnedEntry& entry = owned.emplace_back(1, owned.size() + 1, 300, &bell);
+            entry.entry.receipt = &to;
+            sequencer.push(entry.entry);
+        };
+        auto all_done = [&] {
+            return std::ranges::all_of(owned, [](auto& each) { return each.entry.is_done.load(); });
+        };
+        for (int i = 0; i < 20; ++i) push(i == 7 ? other : receipt);
+        CHECK(receipt.count.load() == 0);
+        for (std::uint64_t counted = 0; !all_done();) {
+            REQUIRE(fiber::sleep_for(10us).has_value());
+            const std::uint64_t count = receipt.count.load();
+            REQUIRE(count >= counted);
+            counted = count;
+            if (count == 0) continue;
+            const std::size_t newest = count - 1 + (count > 7 ? 1 : 0);
+            REQUIRE(receipt.seq.load() >= owned[newest].entry.seq);
+            for (std::size_t i = 0; i < owned.size(); ++i) {
+                if (owned[i].entry.is_done.load()) REQUIRE((i == 7 || i <= newest));
+            }
+        }
+        CHECK(receipt.count.load() == 19);
+        CHECK(receipt.seq.load() == 1019);
+        CHECK(other.count.load() == 1);
+        CHECK(other.seq.load() >= owned[7].entry.seq);
+
+        // What the log could not take is done, and not counted.
+        one.machine.disk().fail(Op::Kind::write_at, 1, ENOSPC, 1000);
+        push(receipt);
+        sequencer.stop();
+        CHECK(owned.back().entry.is_done.load());
+        CHECK_FALSE(owned.back().entry.is_logged);
+        CHECK(receipt.count.load() == 19);
+        CHECK(receipt.seq.load() == 1019);
+    });
+}
