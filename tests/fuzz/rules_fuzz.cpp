@@ -1,5 +1,5 @@
-// A good event with some of its bytes changed, or any bytes at all: the rules never end the process,
-// and what they call verified is signed by the account, byte for byte as it was made here.
+// A good event with some of its bytes changed, or any bytes at all: the rules never end the
+// process, and what they call verified is signed by the account, byte for byte as it was made here.
 //
 // The input is a list of changes to one of a few frames: which frame, then (offset u16, value u8)
 // each. An input whose first byte is 255 is a whole frame.
