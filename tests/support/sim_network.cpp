@@ -1,7 +1,7 @@
 #include "tests/support/sim_network.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 
 #include "crypto/sha256.hpp"
 #include "proto/car.hpp"
@@ -19,6 +19,7 @@ using proto::Tid;
 namespace {
 
 constexpr std::uint64_t seed = 0x51e7;
+constexpr std::string_view time_prefix = "2026-01-01T00:00:00.";
 constexpr std::size_t number_digits = 9;
 
 std::uint64_t micros_of(WallMillis wall) {
@@ -27,9 +28,9 @@ std::uint64_t micros_of(WallMillis wall) {
 
 // `2026-01-01T00:00:00.` and the number.
 std::string time_of(std::size_t number) {
-    char text[40];
-    std::snprintf(text, sizeof text, "2026-01-01T00:00:00.%0*zuZ", int{number_digits}, number);
-    return text;
+    std::string digits = std::to_string(number);
+    digits.insert(0, number_digits - digits.size(), '0');
+    return std::string(time_prefix) + digits + "Z";
 }
 
 std::string_view status_word(const AccountStanding& standing) {
@@ -59,15 +60,16 @@ std::string_view name_of(Lie lie) {
     return names[static_cast<std::size_t>(lie)];
 }
 
-std::optional<std::size_t> number_of_frame(Bytes message) {
-    FrameParts parts(message);
-    if (!parts.payload.has("time")) return std::nullopt;
-    std::string time = parts.payload.text("time");
-    std::string_view prefix = "2026-01-01T00:00:00.";
-    if (!time.starts_with(prefix) || time.size() != prefix.size() + number_digits + 1) {
+std::optional<std::size_t> number_of_frame(std::string_view message) {
+    std::size_t at = message.find(time_prefix);
+    if (at == std::string_view::npos) return std::nullopt;
+    std::string_view digits = message.substr(at + time_prefix.size(), number_digits + 1);
+    std::size_t number = 0;
+    auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (digits.size() != number_digits + 1 || read.ptr != &digits.back() || digits.back() != 'Z') {
         return std::nullopt;
     }
-    return std::strtoull(time.c_str() + prefix.size(), nullptr, 10);
+    return number;
 }
 
 std::string frame_without_seq(Bytes message) {
@@ -126,7 +128,8 @@ std::optional<SimPds::RepoStatus> SimNetwork::status_at(std::size_t host,
 // Later than all before it: a restored repository must not count again what it has lost.
 std::uint64_t SimNetwork::micros_for(const SimAccount& its) {
     if (its.is_bridged) return bridged_micros_ += 1 + world_.prng().below(1000);
-    return micros_of(world_.wall()) + its.micros_ahead;
+    last_micros_ = std::max(last_micros_ + 1, micros_of(world_.wall()));
+    return last_micros_ + its.micros_ahead;
 }
 
 // ----- emissions ----------------------------------------------------------------------------
@@ -143,6 +146,7 @@ SimNetwork::Draft SimNetwork::draft(std::size_t host, std::size_t number, FactsK
     emission.account = number;
     emission.kind = kind;
     emission.what = what;
+    emission.standing = account(number).standing;
     return {std::move(emission), account(number)};
 }
 
@@ -256,7 +260,6 @@ void SimNetwork::set_standing(std::size_t number, AccountStanding standing) {
 
 void SimNetwork::say_standing(std::size_t number) {
     Draft it = draft(account(number).home, number, FactsKind::account, "account");
-    it.emission.standing = it.account.standing;
     Buffer frame = account_frame(it.emission.host_seq, it.account.did(),
                                  time_of(it.emission.number), it.account.standing);
     emit(std::move(it.emission), std::move(frame));

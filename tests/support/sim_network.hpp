@@ -98,7 +98,7 @@ struct Emission {
     std::uint64_t rev = 0;
     proto::Cid data;
     proto::Cid commit;
-    proto::AccountStanding standing;  // of an #account
+    proto::AccountStanding standing;  // what an #account says; else the account's at that time
     Buffer frame;                     // as it was sent
 };
 
@@ -186,10 +186,12 @@ class SimNetwork {
     std::deque<Emission> ledger_;
     std::uint64_t records_made_ = 0;
     std::uint64_t bridged_micros_ = 1'000'000;
+    std::uint64_t last_micros_ = 0;
 };
 
-// The number of an emission, out of the `time` of a frame in any form. Nothing: none of ours.
-std::optional<std::size_t> number_of_frame(Bytes message);
+// The number of an emission, out of the `time` of a frame in any form, whole or without its seq.
+// Nothing: none of ours.
+std::optional<std::size_t> number_of_frame(std::string_view message);
 std::string frame_without_seq(Bytes message);
 
 }  // namespace ringlay::support
