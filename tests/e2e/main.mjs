@@ -10,10 +10,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { startLoad } from './lib/account.mjs';
+import { DirectoryRoad } from './lib/directory.mjs';
 import { Fleet } from './lib/fleet.mjs';
 import { RawReader } from './lib/raw.mjs';
 import { Reader } from './lib/reader.mjs';
 import { Relay, runCommand } from './lib/relay.mjs';
+import { ScriptedHost } from './lib/scripted-host.mjs';
 import { Failure, Skip, check, seededRandom } from './lib/util.mjs';
 
 const caseSeconds = 180;
@@ -34,11 +36,12 @@ class Trial {
     }
 
     // A relay of both hosts on a fresh data directory, not started yet.
-    newRelay({ hosts = this.fleet.relayHosts(), settings } = {}) {
+    newRelay({ hosts = this.fleet.relayHosts(), plc = this.fleet.plc, settings } = {}) {
         const dir = path.join(this.dir, `relay-${this.relays.length}`);
         const relay = new Relay({
             binary: this.binary,
             hosts,
+            plc,
             dir,
             settings,
             expectSlow: this.sanitized,
@@ -67,6 +70,21 @@ class Trial {
         const reader = new Reader(url, options);
         this.readers.push(reader);
         return reader;
+    }
+
+    // Hosts that send what the case tells them.
+    async scriptedHosts(count) {
+        const hosts = [];
+        while (hosts.length < count) hosts.push(await ScriptedHost.start());
+        this.readers.push(...hosts);
+        return hosts;
+    }
+
+    // A road to the directory that the case can close.
+    async directoryRoad() {
+        const road = await DirectoryRoad.open(this.fleet.plc);
+        this.readers.push(road);
+        return road;
     }
 
     rawReader(port, options) {

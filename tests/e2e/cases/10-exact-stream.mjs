@@ -1,5 +1,6 @@
-// What the relay emits for a host is what the host sent: byte for byte but for the seq, in order,
-// nothing lost, nothing twice, whatever kind of event it is.
+// What the relay emits for a host is what the host sent: byte for byte but for the seq and the handle
+// of an #identity, in order for each account, nothing lost, nothing twice, whatever kind of event it
+// is. A relay that is told to keep handles keeps them.
 import { mixedLoad } from '../lib/account.mjs';
 import { check, expectSame } from '../lib/util.mjs';
 
@@ -10,14 +11,24 @@ export async function run(t) {
     const onHttpPort = await t
         .reader(`ws://127.0.0.1:${relay.httpPort}`, { cursor: 0, name: 'reader on http-port' })
         .opened();
+    const keeper = await t.startRelay({ settings: { RELAY_IDENTITY_HANDLE: 'keep' } });
+    const ofKeeper = await t
+        .reader(keeper.url, { cursor: 0, name: 'reader of a relay that keeps handles' })
+        .opened();
     const before = reader.frames.length;
     await Promise.all(t.fleet.hosts.map((host) => mixedLoad(host, { accounts: 12, writes: 9 })));
-    await sent.settle([reader, onHttpPort]);
+    await sent.settle([reader, onHttpPort, ofKeeper]);
 
-    for (const r of [reader, onHttpPort]) {
+    for (const r of [reader, onHttpPort, ofKeeper]) {
         r.expectClean();
         check(!r.others.length, `${r.name}: an #info or error frame in a live stream`);
-        expectSame(sent.compare(r.frames, r.name));
+        expectSame(sent.compare(r.frames, r.name, {}, { keepsHandles: r === ofKeeper }));
+    }
+    const handles = ofKeeper.frames.filter((f) => f.t === '#identity' && f.handleSpan).length;
+    check(handles > 0, 'no #identity had a handle, so this proves nothing about handles');
+    for (const r of [relay, keeper]) {
+        const failed = Object.entries(await r.failedChecks()).filter(([, n]) => n > 0);
+        check(!failed.length, `checks failed for what real PDSes send: ${failed.join(' ')}`);
     }
     const kinds = {};
     const load = reader.frames.slice(before);

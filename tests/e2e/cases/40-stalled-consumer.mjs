@@ -136,7 +136,7 @@ export async function run(t) {
         events: rate * (stallSeconds + catchUpSeconds + 5),
     });
     t.readers.push(invented);
-    const relay = await t.startRelay({ hosts: invented.hosts, settings });
+    const relay = await t.startRelay({ hosts: invented.hosts, plc: invented.plc, settings });
     const tallied = (label, cursor) =>
         t.rawReader(relay.port, { cursor, name: label, tally: new Tally() });
 

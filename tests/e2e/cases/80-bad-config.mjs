@@ -8,7 +8,7 @@ export const name = 'bad config';
 
 export async function run(t) {
     const dataDir = path.join(t.dir, 'bad');
-    const good = { RELAY_HOSTS: t.fleet.relayHosts(), RELAY_DATA_DIR: dataDir };
+    const good = { RELAY_HOSTS: t.fleet.relayHosts(), RELAY_PLC_URL: t.fleet.plc, RELAY_DATA_DIR: dataDir };
     const [port, httpPort] = await freePorts(2);
     const ports = ['--port', String(port), '--http-port', String(httpPort)];
     const bad = [
@@ -23,6 +23,10 @@ export async function run(t) {
         { args: ports, settings: { RELAY_WORKERS: '3 ' + 'x' }, word: /workers/i },
         { args: ports, settings: { RELAY_HOSTS: 'ftp://localhost:1' }, word: /hosts|ftp/i },
         { args: ports, settings: { RELAY_HOSTS: 'http://localhost:70000' }, word: /hosts|70000/i },
+        { args: ports, settings: { RELAY_PLC_URL: 'ftp://localhost:1' }, word: /plc.url/i },
+        { args: ports, settings: { RELAY_KEY_WAIT_MS: '-1' }, word: /key.wait.ms/i },
+        { args: ports, settings: { RELAY_UNVERIFIED: 'perhaps' }, word: /unverified/i },
+        { args: ports, settings: { RELAY_IDENTITY_HANDLE: 'maybe' }, word: /identity.handle/i },
         { args: ports, settings: { RELAY_BIND: '0.0.0.0' }, word: /bind/i },
     ];
     for (const { args, settings = {}, word } of bad) {

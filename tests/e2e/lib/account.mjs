@@ -1,5 +1,10 @@
 // An account at a PDS, and what one can do with it that shows on the firehose.
+import { Secp256k1Keypair } from '@atproto/crypto';
+import plcLib from '@did-plc/lib';
+
 import { sleep } from './util.mjs';
+
+const { Client: PlcClient } = plcLib;
 
 let names = 0;
 
@@ -18,6 +23,16 @@ async function call(host, method, { token, admin, body } = {}) {
     if (!response.ok)
         throw new Error(`${host.url} ${method}: ${response.status} ${text.slice(0, 200)}`);
     return text ? JSON.parse(text) : {};
+}
+
+async function get(host, method, { token, parameters = {} }) {
+    const url = `${host.url}/xrpc/${method}?${new URLSearchParams(parameters)}`;
+    const headers = token ? { authorization: `Bearer ${token}` } : {};
+    const response = await fetch(url, { headers });
+    const text = await response.text();
+    if (!response.ok)
+        throw new Error(`${host.url} ${method}: ${response.status} ${text.slice(0, 200)}`);
+    return JSON.parse(text);
 }
 
 export class Account {
@@ -125,6 +140,54 @@ export class Account {
 
     activate() {
         return this.post('com.atproto.server.activateAccount');
+    }
+
+    // To another PDS, as a user's client does it, but for the signature of the directory's operation:
+    // a PDS would ask for it by mail. -> the account as the old PDS still has it
+    async moveTo(host) {
+        const method = 'com.atproto.server.createAccount';
+        const service = await get(host, 'com.atproto.server.describeServer', {});
+        const { token } = await get(this.host, 'com.atproto.server.getServiceAuth', {
+            token: this.token,
+            parameters: { aud: service.did, lxm: method },
+        });
+        const handle = `moved${this.handle}`;
+        const made = await call(host, method, {
+            token,
+            body: {
+                did: this.did,
+                handle,
+                email: `${handle.replace('.test', '')}@example.com`,
+                password: 'hunter22',
+            },
+        });
+        const url = `${this.host.url}/xrpc/com.atproto.sync.getRepo?did=${this.did}`;
+        const archive = Buffer.from(await (await fetch(url)).arrayBuffer());
+        const headers = {
+            'content-type': 'application/vnd.ipld.car',
+            authorization: `Bearer ${made.accessJwt}`,
+        };
+        const imported = await fetch(`${host.url}/xrpc/com.atproto.repo.importRepo`, {
+            method: 'POST',
+            headers,
+            body: archive,
+        });
+        if (!imported.ok) throw new Error(`importRepo: ${imported.status} ${await imported.text()}`);
+
+        const left = Object.assign(new Account(), this);
+        Object.assign(this, { host, handle, token: made.accessJwt, keys: [] });
+        const credentials = await get(
+            host,
+            'com.atproto.identity.getRecommendedDidCredentials',
+            this,
+        );
+        const signer = await Secp256k1Keypair.import(left.host.rotationKey);
+        await new PlcClient(left.host.plc).updateData(this.did, signer, (last) => ({
+            ...last,
+            ...credentials,
+        }));
+        await this.activate();
+        return left;
     }
 
     takedown(applied) {

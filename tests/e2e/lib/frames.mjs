@@ -1,8 +1,8 @@
 // Reads firehose frames with a CBOR walker of its own, so that a comparison of two frames rests on
 // their bytes and on nothing that a library might tidy up.
 //
-// A frame is two CBOR maps: header {op, t} and payload. A relay may change one thing in it, the
-// integer under the payload's key `seq`; every other byte is the host's.
+// A frame is two CBOR maps: header {op, t} and payload. A relay changes the integer under the
+// payload's key `seq`, and takes the handle out of an #identity; every other byte is the host's.
 import crypto from 'node:crypto';
 
 // The head of the item at `at`: its major type, its argument, and where its content begins.
@@ -94,6 +94,11 @@ export function readFrame(raw) {
     if (!Number.isSafeInteger(body.values.seq)) throw new Error(`${t} without an integer seq`);
     frame.seq = body.values.seq;
     frame.seqSpan = body.spans.seq;
+    frame.payloadAt = header.end;
+    if (body.spans.handle) {
+        const [start, end] = body.spans.handle;
+        frame.handleSpan = [start - 1 - 'handle'.length, end]; // with its key
+    }
     const [start, end] = frame.seqSpan;
     if (end - start !== shortestWidth(frame.seq))
         throw new Error(`seq ${frame.seq} is not in shortest form`);
@@ -113,6 +118,17 @@ export function parseFrame(raw) {
         .update(raw.subarray(end))
         .digest('base64');
     return frame;
+}
+
+// An #identity as a relay passes it on that strips the handle, which nobody has checked; any other
+// event as it is.
+export function withoutHandle(frame) {
+    const { raw, handleSpan, payloadAt } = frame;
+    if (frame.t !== '#identity' || !handleSpan) return frame;
+    const fields = Buffer.from([raw[payloadAt] - 1]); // the head of a map of a few fields
+    const [start, end] = handleSpan;
+    const parts = [raw.subarray(0, payloadAt), fields, raw.subarray(payloadAt + 1, start)];
+    return parseFrame(Buffer.concat([...parts, raw.subarray(end)]));
 }
 
 function hexAround(raw, at) {
@@ -141,6 +157,21 @@ export function firstDifference(expected, actual) {
     lines.push(`first differing byte, seq left out: ${at}`);
     lines.push(`expected ${hexAround(a, at)}`, `actual   ${hexAround(b, at)}`);
     return lines;
+}
+
+// The same for frames of many accounts, whose order counts for each account alone: a relay may have
+// to find out something about one while the others go on.
+export function compareAccounts(expected, actual, what) {
+    const sums = { reason: '', details: [], missing: 0, foreign: 0, repeated: 0 };
+    let first = null;
+    const byDid = (frames) => Map.groupBy(frames, (f) => f.did);
+    const [want, got] = [byDid(expected), byDid(actual)];
+    for (const did of new Set([...want.keys(), ...got.keys()])) {
+        const difference = compareStreams(want.get(did) ?? [], got.get(did) ?? [], `${what}, ${did}`);
+        first ??= difference;
+        for (const k of ['missing', 'foreign', 'repeated']) sums[k] += difference?.[k] ?? 0;
+    }
+    return first && { ...sums, reason: first.reason, details: first.details };
 }
 
 // The frames one host sent against the frames a relay emitted for it: the same keys, once each, in

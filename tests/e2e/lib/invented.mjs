@@ -30,7 +30,8 @@ export class InventedHosts {
                 'the invented hosts ended at their start',
                 fs.readFileSync(logPath, 'utf8').split('\n').slice(-10),
             );
-        const { hosts, events } = JSON.parse(first);
+        const { hosts, events, plc } = JSON.parse(first);
+        invented.plc = plc;
         invented.hosts = hosts.join(',');
         invented.totalEvents = events + (flags.events ?? 0);
         return invented;

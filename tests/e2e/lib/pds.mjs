@@ -29,11 +29,12 @@ const adminPassword = 'admin-pass';
 const plc = PlcServer.create({ db: Database.mock(), port: Number(plcPort) });
 await plc.start();
 
-const servers = [];
+const rotationKeys = [];
 for (const port of pdsPorts.map(Number)) {
     const dir = path.join(dataDir, `pds-${port}`);
     fs.mkdirSync(path.join(dir, 'blobs'), { recursive: true });
     const rotationKey = await Secp256k1Keypair.create({ exportable: true });
+    rotationKeys.push(Buffer.from(await rotationKey.export()).toString('hex'));
     const env = {
         devMode: true,
         port,
@@ -47,7 +48,7 @@ for (const port of pdsPorts.map(Number)) {
         disableSsrfProtection: true,
         bskyAppViewUrl: 'http://127.0.0.1:9',
         bskyAppViewDid: 'did:web:appview.invalid',
-        plcRotationKeyK256PrivateKeyHex: Buffer.from(await rotationKey.export()).toString('hex'),
+        plcRotationKeyK256PrivateKeyHex: rotationKeys.at(-1),
         didPlcUrl: `http://127.0.0.1:${plcPort}`,
         crawlers: [],
         maxSubscriptionBuffer: 50000,
@@ -56,13 +57,15 @@ for (const port of pdsPorts.map(Number)) {
     const cfg = envToCfg(env);
     cfg.service.hostname = `localhost:${port}`;
     const server = await PDS.create(cfg, envToSecrets(env));
+    // Its guard against loopback addresses has no switch.
+    server.ctx.idResolver.did.methods.get('plc').fetch = globalThis.fetch;
     await server.start();
-    servers.push(server);
 }
 console.log(
     JSON.stringify({
         plc: `http://127.0.0.1:${plcPort}`,
         hosts: pdsPorts.map((port) => `http://localhost:${port}`),
+        rotationKeys,
         adminPassword,
     }),
 );

@@ -39,13 +39,15 @@ export function runCommand(binary, args, { seconds = 30, settings = {} } = {}) {
 }
 
 export class Relay {
-    // settings: RELAY_* variables beside hosts and data directory.
-    constructor({ binary, hosts, dir, settings = {}, expectSlow = false }) {
+    // plc: the URL of its directory. settings: RELAY_* variables beside that, hosts and data
+    // directory.
+    constructor({ binary, hosts, plc, dir, settings = {}, expectSlow = false }) {
         Object.assign(this, { binary, dir, expectSlow });
         this.dataDir = path.join(dir, 'data');
         this.logPath = path.join(dir, 'relay.log');
         this.settings = {
             RELAY_HOSTS: hosts,
+            RELAY_PLC_URL: plc,
             RELAY_DATA_DIR: this.dataDir,
             RELAY_LOG_FORMAT: 'text',
             ...settings,
@@ -167,6 +169,52 @@ export class Relay {
         const response = await fetch(`${this.httpUrl}/metrics`);
         check(response.status === 200, `GET /metrics: ${response.status}`);
         return parseMetrics(await response.text());
+    }
+
+    // The value of one sample, written as on the page: 'relay_events_total{verdict="verified"}'.
+    async metric(sample) {
+        const found = (await this.metrics()).get(sample);
+        check(found, `/metrics has no ${sample}`);
+        return found.value;
+    }
+
+    // Of each check how many events have failed it: { size: 0, fields: 0, ... }
+    async failedChecks() {
+        const failed = {};
+        for (const [key, { name, value }] of await this.metrics())
+            if (name === 'relay_checks_failed_total')
+                failed[/check="([^"]+)"/.exec(key)[1]] = value;
+        return failed;
+    }
+
+    // A query of com.atproto.sync. -> { status, body, location }
+    async query(method, parameters) {
+        const url = `${this.httpUrl}/xrpc/com.atproto.sync.${method}?${new URLSearchParams(parameters)}`;
+        const response = await fetch(url, { redirect: 'manual' });
+        const text = await response.text();
+        return {
+            status: response.status,
+            body: text ? JSON.parse(text) : null,
+            location: response.headers.get('location'),
+        };
+    }
+
+    // Every repo that listRepos gives, page by page. -> Map from DID to its entry
+    async listRepos(limit = 1000) {
+        const repos = new Map();
+        for (let cursor; ; ) {
+            const { status, body } = await this.query('listRepos', {
+                limit,
+                ...(cursor && { cursor }),
+            });
+            check(status === 200, `listRepos: ${status}`, [JSON.stringify(body)]);
+            for (const repo of body.repos) {
+                check(!repos.has(repo.did), `listRepos gives ${repo.did} twice`);
+                repos.set(repo.did, repo);
+            }
+            cursor = body.cursor;
+            if (!cursor) return repos;
+        }
     }
 
     logTail(lines = 40) {
