@@ -61,6 +61,7 @@ struct Follower::Core {
     event_log::Position flushed_position = 0;
     bool has_unflushed = false;
     Nanos flushed_at{};
+    Nanos next_flush_after{};  // flushed_at
 
     bool is_stopping = false;
     bool has_failed = false;
@@ -90,6 +91,7 @@ Result<void> Follower::Core::begin() {
     }
     position = flushed_position = feed->point().segment_base;
     flushed_at = env.clock.now();
+    next_flush_after = std::min(options.first_flush_interval, options.flush_interval);
     const index::LogPoint flushed = database.flushed();
     FactsPoint needed;  // nothing is sure: all
     if (flushed.log_id == log.log_id()) needed = std::min(facts_point(flushed), feed->point());
@@ -158,7 +160,7 @@ Result<bool> Follower::Core::apply_next() {
 
 bool Follower::Core::is_flush_due() const {
     return has_unflushed && (position - flushed_position >= options.flush_log_bytes ||
-                             env.clock.now() - flushed_at >= options.flush_interval);
+                             env.clock.now() - flushed_at >= next_flush_after);
 }
 
 Result<void> Follower::Core::flush() {
@@ -168,6 +170,7 @@ Result<void> Follower::Core::flush() {
     has_unflushed = false;
     flushed_position = position;
     flushed_at = env.clock.now();
+    next_flush_after = std::min(2 * next_flush_after, options.flush_interval);
     progress.flushes.fetch_add(1, std::memory_order_relaxed);
     progress.flushed_seq.store(point.seq, std::memory_order_relaxed);
     // A later start begins here: older facts may go.

@@ -31,6 +31,9 @@ namespace ringlay::accounts {
 struct FollowerOptions {
     Nanos poll_interval = std::chrono::milliseconds(50);  // how soon new synced facts are seen
     std::size_t max_batch = 1024;                         // facts in one write
+    // Between flushes; soon after a start, when much is new that only memory has (identities most
+    // of all), they begin with the shorter one, which doubles each time.
+    Nanos first_flush_interval = std::chrono::seconds(5);
     Nanos flush_interval = std::chrono::seconds(60);
     std::uint64_t flush_log_bytes = 256 << 20;
     std::function<void(std::string_view)> on_fatal;

@@ -204,7 +204,7 @@ TEST_CASE("rows are flushed by time, and by how much of the log they cover") {
         auto log = rig.open_log();
         auto database = rig.open_database();
         FollowerOptions options;
-        options.flush_interval = 60s;
+        options.first_flush_interval = options.flush_interval = 60s;
         options.flush_log_bytes = 20'000;
         auto follower = rig.follow(*log, *database, std::move(options));
         const FoldProgress& progress = follower->progress();
@@ -226,6 +226,29 @@ TEST_CASE("rows are flushed by time, and by how much of the log they cover") {
         CHECK(bytes > 80'000);
         CHECK(flushes >= bytes / 25'000);
         CHECK(flushes <= 2 + bytes / 20'000);
+        follower->stop();
+        log->close();
+    });
+}
+
+TEST_CASE("the first flushes come soon, later ones seldom") {
+    FoldRig rig;
+    rig.run([&] {
+        auto log = rig.open_log();
+        auto database = rig.open_database();
+        FollowerOptions options;
+        options.first_flush_interval = 5s;
+        options.flush_interval = 15s;
+        auto follower = rig.follow(*log, *database, std::move(options));
+        REQUIRE(follower->catch_up().has_value());
+        // At 5, 15 (10 later), 30, 45 and 60 s.
+        const std::uint64_t expected[] = {0, 1, 1, 2, 2, 2, 3, 3, 3, 4};
+        sleep(2s);
+        for (std::uint64_t flushes : expected) {
+            append_random(*log, rig.history, rig.random, 2);
+            CHECK(follower->progress().flushes.load() == flushes);
+            sleep(5s);
+        }
         follower->stop();
         log->close();
     });
