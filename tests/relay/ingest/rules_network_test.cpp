@@ -158,6 +158,18 @@ const Oddity oddities[] = {
          cid.resize(68);
          add_block(it, cid, some_data);
      }},
+    {"a block under another hash of the same length",
+     [](CommitParts& it, const SignedRepo&) {
+         Buffer cid{0x01, 0x71, 0x16, 0x20};
+         cid.resize(36);
+         add_block(it, cid, some_data);
+     }},
+    {"a block under half a hash",
+     [](CommitParts& it, const SignedRepo&) {
+         Buffer cid{0x01, 0x71, 0x12, 0x10};
+         cid.resize(20);
+         add_block(it, cid, some_data);
+     }},
     {"a block of another codec, with any digest",
      [](CommitParts& it, const SignedRepo&) {
          Buffer cid{0x01, 0x70, 0x12, 0x20};
@@ -467,6 +479,13 @@ TEST_CASE("throttled and desynchronized accounts that are active stay so") {
         CHECK(ruling_on(commit, known).disposition == Disposition::pass);
         known.upstream = {false, status};
         CHECK(ruling_on(commit, known).disposition == Disposition::unknown);
+        // A word of ours for an active account says nothing of what its host says.
+        known.upstream = {};
+        known.local = {true, status};
+        CHECK(ruling_on(commit, known).disposition == Disposition::pass);
+        known.upstream = {false, AccountStatus::deactivated};
+        CHECK(ruling_on(commit, known).disposition == Disposition::unknown);
+        known.local = {};
     }
 }
 

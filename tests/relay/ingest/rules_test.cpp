@@ -285,6 +285,7 @@ TEST_CASE("limits: what the protocol still allows passes, one more does not") {
         Arrival arrival(home, frame);
         Ruling ruling = examine(arrival.event, support::knowledge_of(repo, home, now));
         CAPTURE(ruling.why);
+        CHECK(ruling.why != "blocks: empty");
         return ruling.disposition == Disposition::pass ? std::nullopt : std::optional(ruling.check);
     };
     CHECK(check_of(commit_with_blocks(repo, proto::max_commit_blocks_bytes)) == std::nullopt);
