@@ -60,6 +60,23 @@ class Scene {
     }
 }
 
+// Both relays know of each account what its host has last said of it.
+async function expectState({ bold, careful }, accounts) {
+    for (const { relay, reader } of [bold, careful]) {
+        for (const { did, repo } of accounts) {
+            let body;
+            await until(
+                async () => {
+                    ({ body } = await relay.query('getLatestCommit', { did }));
+                    return body.rev === repo.commit.rev && body.cid === String(repo.cid);
+                },
+                10,
+                () => `${reader.name}: getLatestCommit says ${JSON.stringify(body)}`,
+            );
+        }
+    }
+}
+
 async function offAndOn(t, what, shut) {
     const scene = await Scene.set(t, what);
     const { bold, careful } = scene;
@@ -105,22 +122,14 @@ async function offAndOn(t, what, shut) {
         await scene.expectMetric({ relay, reader: bold.reader }, authority, 1);
     }
     await scene.expectMetric(careful, 'relay_checks_failed_total{check="signature"}', 1);
+    // What was late is state now, before anything else is said of these accounts.
+    await expectState(scene, fresh);
     for (const account of [...fresh, ...known]) await account.write();
     await scene.arrived(bold);
     await scene.arrived(careful, [liar.did]);
     await scene.expectMetric(bold, verdict('unverified'), 11, 1);
+    await expectState(scene, fresh);
     for (const { relay } of [bold, careful]) {
-        for (const { did, repo } of fresh) {
-            let body;
-            await until(
-                async () => {
-                    ({ body } = await relay.query('getLatestCommit', { did }));
-                    return body.rev === repo.commit.rev && body.cid === String(repo.cid);
-                },
-                10,
-                () => `${what}: getLatestCommit says ${JSON.stringify(body)}`,
-            );
-        }
         const told = await relay.query('getRepoStatus', { did: liar.did });
         check(told.status === 404, `${what}: state of a liar: ${told.status}`);
     }
