@@ -18,9 +18,11 @@ constexpr std::uint16_t firehose_port = 3000;
 
 // One life of the relay's process.
 struct Life {
+    Life(base::LogLevel level, std::size_t lines) : logger(level, base::LogFormat::text, lines) {}
+
     env::Env env;
     std::unique_ptr<index::MemoryDisk> index_disk;  // what earlier lives have flushed, and this one
-    base::Logger logger{base::LogLevel::error, base::LogFormat::text, 64};
+    base::Logger logger;
     std::unique_ptr<Relay> relay;
     std::optional<std::string> failure;
 };
@@ -38,11 +40,13 @@ struct Line {
     Address relay_address() { return world.machine("relay").address(firehose_port); }
 
     // Before start_relay(): what is different from the usual.
+    base::LogLevel log_level = base::LogLevel::error;
+    std::size_t log_lines = 64;  // kept of each life, unless flushed
     std::function<void(RelayOptions&)> adjust;
 
     void start_relay() {
         env::Machine& machine = world.machine("relay");
-        Life& life = *lives.emplace_back(std::make_unique<Life>());
+        Life& life = *lives.emplace_back(std::make_unique<Life>(log_level, log_lines));
         RelayOptions options;
         options.version = "sim";
         options.user_agent = "ringlay/sim (atproto-relay)";

@@ -326,7 +326,8 @@ class Player {
 
     void crash() {
         note("crash");
-        world_.run_events(1 + below(2000));
+        commit();
+        world_.run_events(1 + below(1000));
         world_.crash(*profile_.crashes);
         if (below(3) == 0) {
             commit();

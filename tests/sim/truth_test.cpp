@@ -2,10 +2,11 @@
 // a directory that is slow, outdated or down, killed and without power at any step: what it has
 // written is what a model says that was rebuilt from everything that was said to it.
 //
-// RINGLAY_SIM_SEEDS=5000 plays that many seeds, RINGLAY_SIM_SEEDS=17-17 only that one, with a diary.
+// RINGLAY_SIM_SEEDS=5000 plays that many seeds, RINGLAY_SIM_SEEDS=17-17 only that one. A diary of
+// the one that fails is printed; RINGLAY_SIM_LOG=1 has every relay's own log lines in it.
 
 #include <catch2/catch.hpp>
-#include <cstdio>
+#include <cstdlib>
 
 #include "tests/sim/crash_harness.hpp"
 #include "tests/sim/truth_scenario.hpp"
@@ -25,11 +26,20 @@ struct Outcome {
 Outcome play_seed(std::uint64_t seed) {
     Outcome outcome;
     TruthWorld world(setup_of_seed(seed));
+    const bool has_log = std::getenv("RINGLAY_SIM_LOG") != nullptr;
+    if (has_log) {
+        world.line.log_level = base::LogLevel::debug;
+        world.line.log_lines = 1 << 14;
+    }
     play(world, profile_of_seed(seed), &outcome.diary);
     Findings findings = world.inspect();
     outcome.problem = find_problem(world, findings);
     outcome.strictness = measure(world, findings);
     outcome.trace_hash = world.line.world.trace_hash();
+    for (auto& life : world.line.lives) {
+        if (!has_log) break;
+        life->logger.flush([&](std::string_view line) { outcome.diary.emplace_back(line); });
+    }
     return outcome;
 }
 

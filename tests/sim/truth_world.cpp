@@ -53,7 +53,8 @@ TruthWorld::TruthWorld(const TruthSetup& its_setup)
         for (std::size_t i = 0; i < network.host_count(); ++i) {
             config.hosts.push_back({network.host(i).address().ip_text(), SimPds::port});
         }
-        options.index_env = index_disks_.back()->env();
+        options.shard.identity_events_per_minute =
+            ingest::ShardOptions().identity_events_per_minute;
     };
 }
 
@@ -97,8 +98,6 @@ bool TruthWorld::run_until(const std::function<bool()>& is_true) {
 
 void TruthWorld::start_relay() {
     RINGLAY_ASSERT(!is_up_);
-    index_disks_.push_back(index_disks_.empty() ? std::make_unique<index::MemoryDisk>()
-                                                : index_disks_.back()->copy_of_files());
     line.start_relay();
     is_up_ = true;
     if (line.consumers.empty()) {
@@ -313,7 +312,7 @@ std::optional<std::string> TruthWorld::read_rows(Findings& findings) {
     fiber::blocking([&](MayBlock may) {
         index::Options options;
         options.path = "/data/index";
-        options.env = index_disks_.back()->env();
+        options.env = line.lives.back()->index_disk->env();
         options.compacts_by_itself = false;
         auto database = index::Database::open(may, options);
         if (!database) {

@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "index/database.hpp"
-#include "index/memory_disk.hpp"
 #include "tests/sim/line.hpp"
 #include "tests/sim/truth_history.hpp"
 #include "tests/support/sim_network.hpp"
@@ -99,7 +98,6 @@ class TruthWorld {
     std::optional<std::string> read_rows(Findings& findings);
     bool run_until(const std::function<bool()>& is_true);
 
-    std::vector<std::unique_ptr<index::MemoryDisk>> index_disks_;  // one for each life
     Directory directory_ = Directory::well;
     bool is_up_ = false;
     std::size_t noted_ = 0;  // of what the consumer has seen

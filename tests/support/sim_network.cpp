@@ -19,6 +19,7 @@ using proto::Tid;
 namespace {
 
 constexpr std::uint64_t seed = 0x51e7;
+constexpr std::uint64_t ten_years_micros = 315'360'000'000'000;
 constexpr std::string_view time_prefix = "2026-01-01T00:00:00.";
 constexpr std::size_t number_digits = 9;
 
@@ -412,7 +413,7 @@ bool SimNetwork::tell_about_own(Lie lie, std::size_t host, std::size_t number) {
     };
     if (lie == Lie::old_rev) set_rev(rev_before - (world_.prng().coin() ? 0 : 1 << 20), true);
     if (lie == Lie::future_rev) {
-        set_rev(Tid::of_micros(micros_of(world_.wall()) + 3600'000'000, 0).value(), true);
+        set_rev(Tid::of_micros(micros_of(world_.wall()) + ten_years_micros, 0).value(), true);
     }
     if (lie == Lie::wrong_did) parts.commit.set_text("did", bench::invented_did(seed + 1, number));
     parts.sign(keys_[it.account.key]);
