@@ -84,8 +84,8 @@ std::size_t splice_size_bytes(Bytes message, const Peek& frame, std::uint64_t ne
 void splice_into(std::span<std::uint8_t> out, Bytes message, const Peek& frame,
                  std::uint64_t new_seq);
 
-// For any event without a fault: the canonical frame with the same meaning and the new seq. Unknown fields of the
-// payload stay; unknown fields of the header, bytes after the payload and optional fields that are
+// For an event without a fault: the canonical frame of the same meaning, with the new seq. Unknown
+// payload fields stay; unknown header fields, bytes behind the payload and optional fields that are
 // null go. What old software leaves out of a commit is added: `rebase`, `tooBig`, `blobs`.
 Result<Buffer> repair(Bytes message, const Peek& frame, std::uint64_t new_seq);
 

@@ -1,7 +1,7 @@
 // The hosts of one worker.
 //
-// Owner    Relay; made and destroyed on its worker. stop() first, then shards and sequencer stop, then it
-//          may be destroyed: until then entries in flight point into it.
+// Owner    Relay; made and destroyed on its worker. stop() first, then shards and
+//          sequencer stop, then it may be destroyed: until then entries in flight point into it.
 // Thread   its worker.
 #pragma once
 

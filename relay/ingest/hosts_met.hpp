@@ -1,7 +1,7 @@
 // The hosts that the log knows or that have sent something, by small numbers, for accounts to name
-// their PDS by. What a document names and nobody has met is one number, "another host", so that inventing documents
-// fills no memory: should that host come one day, its first event for such an account is a
-// contradiction, and the account is looked up again.
+// their PDS by. What a document names and nobody has met is one number, "another host", so that
+// inventing documents fills no memory: should that host come one day, its first event for such an
+// account is a contradiction, and the account is looked up again.
 //
 // Owner    Shard::Core.
 // Thread   its worker.

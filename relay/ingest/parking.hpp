@@ -48,6 +48,7 @@ struct Parked {
     Progress progress;
     bool is_waiting = false;     // else it is about to be looked at, or is being looked at
     bool is_pinned = false;      // in the account table
+    bool has_own = false;        // what may be of the account's own host is among them
     std::uint64_t look = 0;      // the look-up that is under way; 0: none
     Nanos alarm = Nanos::max();  // other alarms are outdated
 };

@@ -9,6 +9,10 @@ namespace {
 constexpr std::uint32_t events_in_turn = 8;  // some 300 us
 constexpr std::size_t max_remembered = 64 * 1024;
 constexpr Nanos minute = std::chrono::minutes(1);
+bool is_signed(event_log::FactsKind kind) {
+    return kind == event_log::FactsKind::commit || kind == event_log::FactsKind::sync;
+}
+
 constexpr std::uint64_t future_slack_ms = 5 * 60 * 1000;  // check 10
 
 }  // namespace
@@ -125,18 +129,38 @@ void Shard::Core::receive(Event& event) {
         !identity_rate.take_of_host(event.host_id, now())) {
         return drop_limited(event);
     }
-    if (Parked* parked = parking.find(event.text)) {
-        parking.append(*parked, event, now());
-        context.metrics.parked.add(1);
+    Parked* parked = parking.find(event.text);
+    Progress progress;
+    if (parked == nullptr) {
+        if (auto reason = settle(event, progress)) park(event, *reason, progress);
         return;
     }
-    Progress progress;
-    if (auto reason = settle(event, progress)) park(event, *reason, progress);
+    if (is_held_up_by_another(*parked, event) && !settle(event, progress)) return;
+    parked->has_own |= may_be_of_own_host(event);
+    parking.append(*parked, event, now());
+    context.metrics.parked.add(1);
+}
+
+// Also when it is not known who that is.
+bool Shard::Core::may_be_of_own_host(const Event& event) {
+    std::optional<Account> account = table.find(event.text);
+    return !account || account->pds == 0 || hosts.name(account->pds) == event.host->name;
+}
+
+// While the directory is asked whether another host has the account now, commits of the host that
+// has it by what is known go on: nobody may hold an account up by speaking of it (design I9). What
+// is signed proves itself; an #account does not, and may be the farewell of a former host. The
+// host's events keep their order among themselves.
+bool Shard::Core::is_held_up_by_another(const Parked& parked, const Event& event) {
+    return parked.is_waiting && parked.reason == ParkReason::refresh && !parked.has_own &&
+           parked.first->host_id != event.host_id && is_signed(event.kind) &&
+           may_be_of_own_host(event);
 }
 
 void Shard::Core::park(Event& event, ParkReason reason, const Progress& progress) {
     Parked& parked = parking.open(event.text);
     parked.progress = progress;
+    parked.has_own = may_be_of_own_host(event);
     parking.append(parked, event, now());
     context.metrics.parked.add(1);
     begin_wait(parked, reason);

@@ -48,6 +48,8 @@ struct Shard::Core {
     void run_resumer();
     void run_timer();
     void receive(Event& event);
+    bool may_be_of_own_host(const Event& event);
+    bool is_held_up_by_another(const Parked& parked, const Event& event);
     void park(Event& event, ParkReason reason, const Progress& progress);
     void resume(Parked& parked);
     // Rules on the event and does what follows. Nothing: it is not ours any more. Else it must wait

@@ -41,6 +41,7 @@ void Shard::Core::learned(std::string_view did, const LookUp& found) {
     if (account->key != its.key || account->pds != pds) {
         refusals.forget(did);
         vain_looks.forget(did);
+        if (Parked* parked = parking.find(did)) parked->has_own = true;  // of whoever that is now
     }
     account->key = its.key;
     account->pds = pds;

@@ -163,6 +163,28 @@ TEST_CASE("a host that may not speak for an account is refused at once after two
     });
 }
 
+TEST_CASE("another host that speaks of an account does not hold it up") {
+    ShardRig rig;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
+        rig.sleep(2s);
+        rig.plc->be_silent();
+        for (int i = 0; i < 3; ++i) {
+            rig.send(1, alice.identity(rig.seq(), rig.wall()));
+            rig.send(2, alice.account(rig.seq(), rig.wall(), false));
+        }
+        rig.sleep(100ms);
+        for (int i = 2; i < 6; ++i) {
+            Nanos began = rig.now();
+            CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(i))));
+            CHECK(rig.now() - began < 100ms);
+        }
+        rig.sleep(300s);
+        CHECK(rig.failed(Check::authority) == 6);
+    });
+}
+
 TEST_CASE("a refused host is heard again when its #identity finds the directory changed") {
     ShardRig rig;
     rig.run([&] {
