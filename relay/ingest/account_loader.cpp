@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "relay/accounts/fold.hpp"
+
 namespace ringlay::ingest {
 
 using accounts::Account;
@@ -52,11 +54,8 @@ Account AccountLoader::account_of(const Row& row) {
         account.host_id = its->host_id;
         account.local = its->local;
         account.upstream = its->upstream;
-        // Written by a life that got further than the log did: what it says of the repository
-        // would make the host's repeats look old (design I1).
-        bool is_from_the_future =
-            its->last_seq > recovery_.head_seq && its->last_seq < recovery_.first_seq;
-        if (!is_from_the_future) {
+        // What it said of the repository would make the host's repeats look old (design I1).
+        if (!accounts::is_from_the_future(*its, recovery_)) {
             account.rev = its->repo.rev;
             account.data = its->repo.data;
         }

@@ -26,7 +26,6 @@ struct Progress {
     bool is_overdue = false;     // the key did not come in time: policy decides
     bool gives_up = false;       // it has waited for as long as anything may
     bool found_out = true;       // false: the contradiction could not be looked into
-    bool was_asked = false;      // the host, and it did not say that the account is active
     std::uint32_t looks = 0;     // look-ups that gave an answer
     std::uint32_t failures = 0;  // look-ups that gave none
 

@@ -196,7 +196,7 @@ std::optional<ParkReason> Shard::Core::settle(Event& event, Progress& progress) 
         if (ruling.check == Check::identity) {
             return settle_without_key(event, *account, known, progress);
         }
-        if (ruling.check == Check::active) return settle_inactive(event, ruling, progress);
+        if (ruling.check == Check::active) return settle_inactive(event, ruling);
         return settle_contradiction(event, ruling, progress);
     }
     drop(event, ruling.check, ruling.why);
@@ -239,11 +239,10 @@ std::optional<ParkReason> Shard::Core::settle_contradiction(Event& event, const 
     const bool is_of_authority = ruling.check == Check::authority;
     const bool is_identity = event.kind == event_log::FactsKind::identity;
     const bool is_refused = is_of_authority && refusals.contains(event.text, event.host_id, now());
-    const bool is_new = progress.looks == 0 && progress.failures == 0;
     const bool is_vain = !is_of_authority && vain_looks.contains(event.text, 0, now());
 
     // An #identity may be the news that the host has the account now: one look at least.
-    const bool is_settled = is_new && ((is_refused && !is_identity) || is_vain);
+    const bool is_settled = (is_refused && !is_identity) || is_vain;
     const std::uint32_t max_looks = is_refused ? 1 : 2;
     if (!is_settled && !progress.gives_up && progress.looks < max_looks) return ParkReason::refresh;
 
@@ -258,9 +257,8 @@ std::optional<ParkReason> Shard::Core::settle_contradiction(Event& event, const 
     return std::nullopt;
 }
 
-std::optional<ParkReason> Shard::Core::settle_inactive(Event& event, const Ruling& ruling,
-                                                       const Progress& progress) {
-    if (!progress.was_asked && asker.may_ask(event.text, event.host_id)) return ParkReason::host;
+std::optional<ParkReason> Shard::Core::settle_inactive(Event& event, const Ruling& ruling) {
+    if (asker.may_ask(event.text, event.host_id)) return ParkReason::host;
     drop(event, ruling.check, ruling.why);
     return std::nullopt;
 }
@@ -268,8 +266,7 @@ std::optional<ParkReason> Shard::Core::settle_inactive(Event& event, const Rulin
 Knowledge Shard::Core::knowledge_of(const Account& account) const {
     Knowledge known;
     known.has_identity = account.has_working_identity();
-    known.is_definite_none =
-        !known.has_identity && account.asked_ms != 0 && age_of(account) <= options.negative_ttl;
+    known.is_definite_none = !known.has_identity && age_of(account) <= options.negative_ttl;
     known.key = account.key;
     known.pds_host = hosts.name(account.pds);
     known.rev = account.rev;

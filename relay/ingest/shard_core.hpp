@@ -59,8 +59,7 @@ struct Shard::Core {
                                                  const Progress& progress);
     std::optional<ParkReason> settle_contradiction(Event& event, const Ruling& ruling,
                                                    const Progress& progress);
-    std::optional<ParkReason> settle_inactive(Event& event, const Ruling& ruling,
-                                              const Progress& progress);
+    std::optional<ParkReason> settle_inactive(Event& event, const Ruling& ruling);
     Knowledge knowledge_of(const Account& account) const;
     bool may_pass_unverified(const Event& event, const Account& account) const;
     void watch_clock(const Event& event, const Ruling& ruling);
@@ -107,7 +106,7 @@ struct Shard::Core {
     void verify_late(std::string_view did, Account& account);
     bool is_good(const LateEvent& event, const Account& account) const;
     void fold_late(std::string_view did, Account& account, const LateEvent& event);
-    Nanos age_of(const Account& account) const;  // of its identity
+    Nanos age_of(const Account& account) const;  // of its identity; never looked up: the longest
 
     Nanos now() const { return context.env.clock.now(); }
     std::uint64_t now_ms() const {

@@ -54,7 +54,7 @@ void Shard::Core::learned(std::string_view did, const LookUp& found) {
 void Shard::Core::keep_fresh(std::string_view did, const Account& account, std::uint32_t host_id) {
     const bool is_purged = account.asked_ms == 0;
     if (!account.has_working_identity()) return;
-    if (!is_purged && age_of(account) <= options.identity_ttl) return;
+    if (age_of(account) <= options.identity_ttl) return;
     if (refreshing.contains(did) || background_looks.contains(did, 0, now())) return;
     if (resolver.waiting() >= max_waiting_for_background) return;
     if (is_purged && !resolver.take_refresh(host_id)) return;
@@ -174,6 +174,7 @@ void Shard::Core::fold_late(std::string_view did, Account& account, const LateEv
 }
 
 Nanos Shard::Core::age_of(const Account& account) const {
+    if (account.asked_ms == 0) return Nanos::max();
     const auto asked = WallMillis(account.asked_ms);
     return std::max(Nanos::zero(), Nanos(context.env.clock.wall() - asked));
 }

@@ -85,7 +85,7 @@ void Shard::Core::wait_for_refresh(Parked& parked) {
     }
     if (progress.looks == 0) {
         std::optional<Account> account = table.find(event.text);
-        const bool is_fresh = account && account->asked_ms != 0 && age_of(*account) <= just_fetched;
+        const bool is_fresh = account && age_of(*account) <= just_fetched;
         if (!is_fresh && resolver.take_refresh(event.host_id)) {
             context.metrics.key_refreshes.add(me);
             look_up(parked);
@@ -99,7 +99,6 @@ void Shard::Core::wait_for_refresh(Parked& parked) {
 
 void Shard::Core::wait_for_host(Parked& parked) {
     pin(parked);
-    parked.progress.was_asked = true;
     const Event& event = *parked.first;
     context.metrics.status_asked.add(me);
     asker.ask(

@@ -482,7 +482,10 @@ TEST_CASE(
         CHECK(all_send(10min) < 12);
         CHECK(rig.shard->status().is_clock_behind);
         CHECK(rig.metrics->clock_behind.value() == 1);
-        CHECK(all_send(11min) == 12);
+        for (int round = 0; round < 6; ++round) {  // for as long as that is so
+            CHECK(all_send(11min) == 12);
+            rig.sleep(30s);
+        }
         CHECK(rig.log_lines().find("clock is behind") != std::string::npos);
 
         rig.sleep(12min);

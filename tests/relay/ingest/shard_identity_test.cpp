@@ -78,10 +78,18 @@ TEST_CASE("a signature that stays wrong is dropped after two looks, then for a m
         CHECK(rig.now() - began < 100ms);
         CHECK(rig.plc->requests() == 3);
         CHECK(rig.passes(0, good));  // the account itself is well
+        // A host that does not fit is another question.
+        rig.sleep(2s);
+        rig.publish(alice, 1);
+        CHECK(rig.passes(1, alice.account(rig.seq(), rig.wall(), true)));
+        rig.publish(alice, 0);
+        rig.sleep(2s);
+        CHECK(rig.passes(0, alice.account(rig.seq(), rig.wall(), true)));
+        CHECK(rig.plc->requests() == 5);
         rig.sleep(60s);
         Buffer next = alice.create(rig.seq(), rig.wall(), path(3));
         CHECK_FALSE(rig.passes(0, forge::signature(alice, next)));
-        CHECK(rig.plc->requests() == 5);
+        CHECK(rig.plc->requests() == 7);
         CHECK(rig.failed(Check::signature) == 3);
     });
 }
@@ -217,6 +225,35 @@ TEST_CASE("an #identity of a refused host costs one look, not two") {
         CHECK_FALSE(rig.passes(1, alice.identity(rig.seq(), rig.wall())));
         CHECK(rig.now() - began < 1s);
         CHECK(rig.plc->requests() == 4);
+    });
+}
+
+TEST_CASE("each parked event has its own looks") {
+    ShardRig rig;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
+        rig.sleep(2s);
+        Sent& stranger = rig.send(1, alice.account(rig.seq(), rig.wall(), false));
+        Sent& new_host = rig.send(2, alice.account(rig.seq(), rig.wall(), true));
+        rig.sleep(5s);
+        CHECK_FALSE(rig.is_waiting(stranger));
+        CHECK(rig.is_waiting(new_host));
+        rig.publish(alice, 2);
+        CHECK_FALSE(rig.passes(stranger));
+        CHECK(rig.passes(new_host));
+    });
+}
+
+TEST_CASE("an answer is believed for the event that has waited for it, however old it is") {
+    ShardRig rig;
+    rig.options.negative_ttl = 0s;
+    rig.run([&] {
+        rig.plc->be_slow(100ms);
+        SignedRepo ghost(777);
+        CHECK_FALSE(rig.passes(0, ghost.create(rig.seq(), rig.wall(), path(1))));
+        CHECK(rig.plc->requests() == 1);
+        CHECK(rig.failed(Check::identity) == 1);
     });
 }
 

@@ -74,6 +74,7 @@ TEST_CASE("without patience an event goes out at once") {
         CHECK(logged[1].kind == FactsKind::late_verification);
         CHECK(logged[1].tells(alice));
         CHECK(rig.plc->requests() == 1);
+        CHECK(rig.metrics->parked_key.value() == 0);
     });
 }
 
@@ -280,6 +281,7 @@ TEST_CASE("an #identity passed unverified loses its handle, too, and the key is 
         CHECK_FALSE(support::FrameParts(logged[0].frame).payload.has("handle"));
         rig.sleep(1s);
         CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
+        CHECK(rig.logged().back().kind == FactsKind::commit);
         CHECK_FALSE(rig.logged().back().is_unverified());
         CHECK(rig.plc->requests() == 1);
     });
