@@ -304,6 +304,8 @@ TEST_CASE("full write buffers are flushed by the call that fills them") {
     CHECK(n < 500);
     CHECK(database->flushed() == point_of(n));
     CHECK(database->size().memory_bytes < 2 << 20);
+    apply(*database, {}, n + 1);  // they are empty now
+    CHECK(database->flushed() == point_of(n));
 }
 
 TEST_CASE("the machine's file system, with RocksDB's own threads, holds the same") {

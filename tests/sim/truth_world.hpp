@@ -98,7 +98,6 @@ class TruthWorld {
     std::optional<std::string> read_rows(Findings& findings);
     bool run_until(const std::function<bool()>& is_true);
 
-    Directory directory_ = Directory::well;
     bool is_up_ = false;
     std::size_t noted_ = 0;  // of what the consumer has seen
     std::map<std::size_t, std::uint64_t> times_seen_;
