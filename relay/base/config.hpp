@@ -19,6 +19,9 @@
 #include <utility>
 #include <vector>
 
+#include "proto/base/network.hpp"
+#include "relay/base/private_hosts.hpp"
+
 namespace ringlay::base {
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error };
@@ -26,11 +29,13 @@ enum class LogFormat : std::uint8_t { automatic, text, json };
 // What becomes of an event whose account's key could not be found out in time.
 enum class Unverified : std::uint8_t { pass, drop };
 enum class IdentityHandle : std::uint8_t { strip, keep };
+enum class RequestCrawl : std::uint8_t { on, off };
 
-// A host to subscribe to, by plain HTTP. `name` is lower-case; an IPv6 address has no brackets.
+// How a host is reached. `name` is lower-case; an IPv6 address has no brackets.
 struct HostAddress {
     std::string name;
     std::uint16_t port = 0;
+    bool is_tls = false;
     bool operator==(const HostAddress&) const = default;
 };
 
@@ -42,6 +47,18 @@ struct Config {
     std::string bind;             // an IPv4 or IPv6 address, without brackets
     std::string http_bind;        // likewise
     std::vector<HostAddress> hosts;
+    std::vector<std::string>
+        upstream;           // http(s)://host[:port] of relays whose hosts are taken over
+    std::string ca_bundle;  // a PEM file; empty: found by itself
+    PrivateHosts allow_private_hosts;
+    std::vector<std::string> trusted_domains;  // a name, or `*.name` for all below it
+    std::uint32_t max_hosts = 0;
+    std::uint32_t new_hosts_per_day = 0;
+    std::uint32_t host_events_per_second = 0;
+    RequestCrawl request_crawl = RequestCrawl::on;
+    std::vector<Network> trusted_proxies;
+    std::vector<std::string> admin_passwords;  // none: no administration
+    std::string admin_password_file;           // main reads it into admin_passwords
     std::uint32_t workers = 0;
     std::uint32_t shards = 0;
     std::string plc_url;  // http(s)://host[:port]
