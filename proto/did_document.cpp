@@ -72,8 +72,10 @@ void read_pds(object document, std::string_view did, DidDocument& out) {
 }  // namespace
 
 Result<DidDocument> parse_did_document(std::string_view json, std::string_view did) {
+    if (json.empty())
+        return fail(Errc::malformed, "DID document: empty");  // may be no memory at all
     simdjson::dom::parser parser;
-    if (parser.allocate(std::max<std::size_t>(json.size(), 1), max_depth) != simdjson::SUCCESS) {
+    if (parser.allocate(json.size(), max_depth) != simdjson::SUCCESS) {
         return fail(Errc::malformed, "DID document: too large");
     }
     object document;

@@ -58,7 +58,8 @@ class SimPds::Stream {
     bool send(const Buffer& message) {
         net::FrameHeader frame;
         frame.payload_bytes = message.size();
-        Bytes header = net::encode_header(frame).bytes();
+        const net::EncodedHeader encoded = net::encode_header(frame);
+        Bytes header = encoded.bytes();
         Buffer whole(header.begin(), header.end());
         whole.insert(whole.end(), message.begin(), message.end());
         return socket_.send(whole, Deadline::in(600s)).has_value();
