@@ -189,6 +189,7 @@ std::optional<ParkReason> Shard::Core::settle(Event& event, Progress& progress) 
     Ruling ruling = examine(event, known);
     watch_clock(event, ruling);
     if (ruling.disposition == Disposition::pass) {
+        if (is_doubtful_farewell(ruling, *account, progress)) return ParkReason::refresh;
         pass(event, *account, ruling);
         return std::nullopt;
     }
@@ -201,6 +202,17 @@ std::optional<ParkReason> Shard::Core::settle(Event& event, Progress& progress) 
     }
     drop(event, ruling.check, ruling.why);
     return std::nullopt;
+}
+
+// An #account is not signed. That an account ends may be said by a host that it has just left, and
+// whose new host has not spoken yet: only an identity that is fresh tells them apart. When none can
+// be had, the host that is known is believed.
+bool Shard::Core::is_doubtful_farewell(const Ruling& ruling, const Account& account,
+                                       const Progress& progress) const {
+    constexpr Nanos fresh = std::chrono::seconds(5);
+    const bool ends = ruling.standing && !ruling.standing->is_active;
+    const bool was_looked_into = progress.looks > 0 || progress.gives_up;
+    return ends && !was_looked_into && account.has_working_identity() && age_of(account) > fresh;
 }
 
 // Nothing is known of the account's identity, and nothing is known to be wrong.

@@ -55,6 +55,8 @@ struct Shard::Core {
     // Rules on the event and does what follows. Nothing: it is not ours any more. Else it must wait
     // for this.
     std::optional<ParkReason> settle(Event& event, Progress& progress);
+    bool is_doubtful_farewell(const Ruling& ruling, const Account& account,
+                              const Progress& progress) const;
     std::optional<ParkReason> settle_without_key(Event& event, Account& account, Knowledge& known,
                                                  const Progress& progress);
     std::optional<ParkReason> settle_contradiction(Event& event, const Ruling& ruling,

@@ -300,6 +300,34 @@ TEST_CASE("an account moves with the directory; the former host's farewell is no
     });
 }
 
+TEST_CASE("a host that has been left may not end an account before its new host has spoken") {
+    ShardRig rig;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
+        rig.sleep(6s);
+        rig.publish(alice, 1);
+        CHECK_FALSE(rig.passes(0, alice.account(rig.seq(), rig.wall(), false, "deactivated")));
+        CHECK(rig.failed(Check::authority) == 1);
+        CHECK(rig.passes(1, alice.create(rig.seq(), rig.wall(), path(2))));
+    });
+}
+
+TEST_CASE("that an account ends is believed while the directory cannot say who its host is") {
+    ShardRig rig;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
+        rig.sleep(6s);
+        const auto requests = rig.plc->requests();
+        CHECK(rig.passes(0, alice.account(rig.seq(), rig.wall(), true)));
+        CHECK(rig.plc->requests() == requests);  // only an end is doubted
+        rig.plc->fail_with(500);
+        CHECK(rig.passes(0, alice.account(rig.seq(), rig.wall(), false, "deactivated")));
+        CHECK(rig.plc->requests() > requests);
+    });
+}
+
 TEST_CASE("a DID that nobody has registered is dropped, its later events at once") {
     ShardRig rig;
     rig.run([&] {
