@@ -40,8 +40,8 @@ class TlsClientContext {
     std::size_t authority_count() const;
     const std::string& source() const;  // the file; empty: from_pem
 
-    // For one connection to `host`: a name, or an IP address in its text form. Sends the name (not an
-    // address) as SNI and checks the certificate for it.
+    // For one connection to `host`: a name, or an IP address in its text form. Sends the name (not
+    // an address) as SNI and checks the certificate for it.
     TlsEngine connect(std::string_view host) const;
 
   private:
@@ -91,8 +91,8 @@ class TlsEngine {
     // Carries the handshake on. True: it is finished, and read() and write() work.
     Result<bool> handshake();
 
-    // Plain bytes into `out`; 0: more must come from the network first. Errors: closed (the peer has
-    // said goodbye), malformed (cut off, or not in order).
+    // Plain bytes into `out`; 0: more must come from the network first. Errors: closed (the peer
+    // has said goodbye), malformed (cut off, or not in order).
     Result<std::size_t> read(std::span<std::uint8_t> out);
 
     // Takes plain bytes; returns how many. 0: what is to be sent must go first.

@@ -27,8 +27,8 @@ struct Network {
 };
 
 // Whether an address is one that anybody on the internet can have: not of this machine, of a
-// private, shared, link-local, multicast, documentation or otherwise special network. IPv4 addresses
-// inside IPv6 ones (mapped, 6to4, NAT64, Teredo) are looked at, too.
+// private, shared, link-local, multicast, documentation or otherwise special network. IPv4
+// addresses inside IPv6 ones (mapped, 6to4, NAT64, Teredo) are looked at, too.
 bool is_public(const Address& address);
 
 }  // namespace ringlay

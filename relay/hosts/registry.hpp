@@ -7,7 +7,7 @@
 //
 // Owner    Relay.
 // Thread   the main worker; calls may wait (they ask other workers, or the disk) and overlap.
-// Bound    max_hosts rows; quotas of new hosts by day, registrable domain and address of whoever asks.
+// Bound    max_hosts rows; quotas of new hosts by day, registrable domain and address of who asks.
 // Errors   Refusal, in words for the caller.
 #pragma once
 
@@ -77,8 +77,8 @@ class Registry {
     std::expected<void, std::string> start();
     void stop();
 
-    // What a hostname of a stranger stands for (protocol 4.10): a bare name or an http, https, ws or
-    // wss URL.
+    // What a hostname of a stranger stands for (protocol 4.10): a bare name or an http, https, ws
+    // or wss URL.
     static std::expected<base::HostAddress, Refusal> parse_hostname(std::string_view text);
 
     // A new host, or one that is known already (true: it was; its next attempt is now). `from`: the

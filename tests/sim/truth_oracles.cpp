@@ -107,8 +107,8 @@ class Auditor {
         return {};
     }
 
-    // Each once, and those of a host about an account in their order. But one that was refused while
-    // its key could not be found out is sent again after a crash, if that came before the log said
+    // Each once, and those of a host about an account in their order. But one that was refused
+    // while its key could not be found out is sent again after a crash, if that came before the log said
     // that it was finished: then it passes behind what has overtaken it. Only what is signed may:
     // its rev says whether it is still news.
     Problem check_order(const Emission& emission) {
