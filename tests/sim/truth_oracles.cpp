@@ -108,9 +108,9 @@ class Auditor {
     }
 
     // Each once, and those of a host about an account in their order. But one that was refused
-    // while its key could not be found out is sent again after a crash, if that came before the log said
-    // that it was finished: then it passes behind what has overtaken it. Only what is signed may:
-    // its rev says whether it is still news.
+    // while its key could not be found out is sent again after a crash, if that came before the log
+    // said that it was finished: then it passes behind what has overtaken it. Only what is signed
+    // may: its rev says whether it is still news.
     Problem check_order(const Emission& emission) {
         if (!logged_.insert(emission.number).second) return "for the second time";
         std::size_t& last = last_[{emission.host, emission.account}];
