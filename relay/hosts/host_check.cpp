@@ -1,0 +1,127 @@
+#include "relay/hosts/host_check.hpp"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "proto/url.hpp"
+
+namespace ringlay::hosts {
+namespace {
+
+using Kind = HostCheckAnswer::Kind;
+
+constexpr std::size_t max_depth = 64;
+
+bool is_json_object(std::string_view text) {
+    if (text.empty()) return false;
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    return parser.allocate(text.size(), max_depth) == simdjson::SUCCESS &&
+           parser.parse(text.data(), text.size()).get(root) == simdjson::SUCCESS &&
+           root.is_object();
+}
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+}  // namespace
+
+bool names_a_relay(std::string_view server) {
+    constexpr std::string_view token = "atproto-relay";
+    auto found = std::ranges::search(server, token, {}, lower);
+    return !found.empty();
+}
+
+HostCheck::HostCheck(env::Env& env, base::Metrics& metrics, Fetch fetch, HostCheckOptions options)
+    : env_(env),
+      fetch_(std::move(fetch)),
+      options_(std::move(options)),
+      asked_(metrics.counter("relay_host_checks_total",
+                             "Servers asked whether they are a PDS (describeServer).")),
+      waiting_depth_(metrics.queue("host_checks", options_.max_waiting)) {}
+
+HostCheckAnswer HostCheck::check(const base::HostAddress& address) {
+    forget_old();
+    const std::string name = host_name(address);
+    if (auto found = questions_.find(name); found != questions_.end()) {
+        std::shared_ptr<Question> question = found->second;
+        if (!question->has_ended.wait()) return {Kind::busy, "the relay is stopping"};
+        return question->answer;
+    }
+    auto question = std::make_shared<Question>();
+    questions_.emplace(name, question);
+    question->answer = ask(address);
+    if (question->answer.kind == Kind::busy) {
+        questions_.erase(name);  // nobody was asked
+    } else {
+        remember(name);
+    }
+    question->has_ended.set();
+    return question->answer;
+}
+
+// Waits for a place among those that ask.
+HostCheckAnswer HostCheck::ask(const base::HostAddress& address) {
+    const Deadline patience = Deadline::in(options_.patience);
+    while (at_once_ >= options_.max_at_once) {
+        if (waiting_ >= options_.max_waiting) return {Kind::busy, "too many hosts are announced"};
+        waiting_depth_.set_depth(++waiting_);
+        auto woken = places_.wait("a place to ask a host", patience);
+        waiting_depth_.set_depth(--waiting_);
+        if (!woken) return {Kind::busy, "too many hosts are announced"};
+    }
+    ++at_once_;
+    HostCheckAnswer answer = ask_server(address);
+    --at_once_;
+    places_.wake_one();
+    return answer;
+}
+
+HostCheckAnswer HostCheck::ask_server(const base::HostAddress& address) {
+    const bool is_ipv6 = address.name.find(':') != std::string::npos;
+    std::string text = address.is_tls ? "https://" : "http://";
+    text += is_ipv6 ? "[" + address.name + "]" : address.name;
+    text += ":" + std::to_string(address.port) + "/xrpc/com.atproto.server.describeServer";
+    auto url = proto::parse_url(text);
+    if (!url) return {Kind::unreachable, "its name is in no URL: " + std::string(url.error().what)};
+
+    net::FetchOptions options;
+    options.headers.add("User-Agent", options_.user_agent);
+    options.headers.add("Accept", "application/json");
+    options.max_body_bytes = options_.max_body_bytes;
+    options.deadline = Deadline::in(options_.patience);
+    asked_.add_shared();
+    auto response = fetch_(*url, options);
+    if (!response && fiber::is_cancelled()) return {Kind::busy, "the relay is stopping"};
+    if (!response) return {Kind::unreachable, response.error().reason};
+    if (names_a_relay(response->headers.find("Server").value_or(""))) {
+        return {Kind::relay, "its Server header says that it is a relay"};
+    }
+    if (response->status != 200) {
+        return {Kind::unreachable,
+                "describeServer answers with status " + std::to_string(response->status)};
+    }
+    if (!is_json_object(response->body)) {
+        return {Kind::unreachable, "describeServer answers with something else than a JSON object"};
+    }
+    return {Kind::pds, {}};
+}
+
+void HostCheck::remember(const std::string& name) {
+    if (by_age_.size() == options_.max_remembered) {
+        questions_.erase(by_age_.front().name);
+        by_age_.pop_front();
+    }
+    by_age_.push_back({env_.clock.now() + options_.remembered_for, name});
+}
+
+void HostCheck::forget_old() {
+    while (!by_age_.empty() && by_age_.front().until <= env_.clock.now()) {
+        questions_.erase(by_age_.front().name);
+        by_age_.pop_front();
+    }
+}
+
+}  // namespace ringlay::hosts

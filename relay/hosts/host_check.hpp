@@ -1,0 +1,78 @@
+// Whether there is a PDS behind a name that a stranger has named: asks describeServer, and takes any
+// JSON object for a yes. Servers that say in their `Server` header that they are a relay are none.
+//
+// Owner    Relay; the fetch and what it uses outlive it.
+// Thread   the main worker; check() waits.
+// Bound    max_at_once questions, max_waiting callers behind them, max_remembered answers (then the
+//          oldest is forgotten). A host is asked once in `remembered_for`, whoever wants to know:
+//          callers at the same time share one question, later ones its answer.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "relay/base/metrics.hpp"
+#include "relay/hosts/host_book.hpp"
+
+namespace ringlay::hosts {
+
+// Of a Server header: whether it has the token that relays know one another by.
+bool names_a_relay(std::string_view server);
+
+struct HostCheckOptions {
+    std::string user_agent;
+    Nanos patience = std::chrono::seconds(5);  // of the question; and before it, of waiting for it
+    std::uint64_t max_body_bytes = 64 * 1024;
+    Nanos remembered_for = std::chrono::minutes(10);
+    std::size_t max_remembered = 4096;
+    std::size_t max_at_once = 16;
+    std::size_t max_waiting = 64;
+};
+
+struct HostCheckAnswer {
+    enum class Kind : std::uint8_t { pds, unreachable, relay, busy };
+    Kind kind = Kind::busy;
+    std::string words;  // why not
+};
+
+class HostCheck {
+  public:
+    HostCheck(env::Env& env, base::Metrics& metrics, Fetch fetch, HostCheckOptions options);
+    HostCheck(const HostCheck&) = delete;
+    HostCheck& operator=(const HostCheck&) = delete;
+
+    HostCheckAnswer check(const base::HostAddress& address);
+
+  private:
+    struct Question {
+        HostCheckAnswer answer;
+        fiber::Event has_ended;
+    };
+    struct Aging {
+        Nanos until;
+        std::string name;
+    };
+
+    HostCheckAnswer ask(const base::HostAddress& address);
+    HostCheckAnswer ask_server(const base::HostAddress& address);
+    void remember(const std::string& name);
+    void forget_old();
+
+    env::Env& env_;
+    const Fetch fetch_;
+    const HostCheckOptions options_;
+    base::Counter& asked_;
+    base::QueueGauge& waiting_depth_;
+    std::size_t at_once_ = 0;
+    std::size_t waiting_ = 0;
+    fiber::WaitList places_;
+    std::map<std::string, std::shared_ptr<Question>, std::less<>> questions_;
+    std::deque<Aging> by_age_;  // those that are answered
+};
+
+}  // namespace ringlay::hosts

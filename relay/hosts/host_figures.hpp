@@ -1,0 +1,62 @@
+// What the log and the database know of each host: up to where its stream is acknowledged, and how
+// many accounts it has. A snapshot, made anew when it is asked for and older than max_age.
+//
+// Owner    Relay.
+// Thread   the main worker; get() may wait.
+// Bound    one entry for each host that the log has a number for.
+// Errors   none: what cannot be read now stays as it was.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto/base/may_block.hpp"
+#include "relay/env/env.hpp"
+#include "relay/event_log/host_table.hpp"
+
+namespace ringlay::hosts {
+
+struct HostFigure {
+    // Of the host's own counting: all its events up to here are in the log, or refused. 0: none.
+    std::uint64_t seq = 0;
+    std::uint64_t accounts = 0;
+    bool operator==(const HostFigure&) const = default;
+};
+using HostFigures = std::map<std::string, HostFigure, std::less<>>;  // by name
+
+// Nothing is known of a host without an entry.
+HostFigure figure_of(const HostFigures& figures, std::string_view name);
+
+struct FigureSources {
+    std::function<std::vector<event_log::Host>()> log_hosts;
+    // By the log's number of the host.
+    std::function<Result<std::map<std::uint32_t, std::uint64_t>>(MayBlock)> accounts_by_host;
+};
+
+class FigureBook {
+  public:
+    static constexpr Nanos max_age = std::chrono::seconds(1);
+
+    FigureBook(env::Env& env, FigureSources sources) : env_(env), sources_(std::move(sources)) {}
+
+    std::shared_ptr<const HostFigures> get();
+
+  private:
+    void refresh();
+
+    env::Env& env_;
+    FigureSources sources_;
+    std::shared_ptr<const HostFigures> figures_ = std::make_shared<HostFigures>();
+    std::map<std::uint32_t, std::uint64_t> accounts_;  // as they were last read
+    bool is_refreshing_ = false;
+    bool has_figures_ = false;
+    Nanos refreshed_{};
+    fiber::Event first_;  // has come
+};
+
+}  // namespace ringlay::hosts
