@@ -72,8 +72,8 @@ void read_pds(object document, std::string_view did, DidDocument& out) {
 }  // namespace
 
 Result<DidDocument> parse_did_document(std::string_view json, std::string_view did) {
-    if (json.empty())
-        return fail(Errc::malformed, "DID document: empty");  // may be no memory at all
+    // A view of nothing may have no memory, which the parser does not expect.
+    if (json.empty()) return fail(Errc::malformed, "DID document: not JSON");
     simdjson::dom::parser parser;
     if (parser.allocate(json.size(), max_depth) != simdjson::SUCCESS) {
         return fail(Errc::malformed, "DID document: too large");
