@@ -38,7 +38,9 @@ std::string target_of(const proto::Url& url) {
     return text;
 }
 
-std::expected<env::Socket, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline) {
+std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline,
+                                    const Outbound* outbound) {
+    static_cast<void>(outbound);
     if (proto::is_tls(url.scheme)) {
         return std::unexpected(
             Failure{{Errc::unsupported, "dial: TLS"}, "TLS is not supported", 0, std::nullopt});
@@ -54,7 +56,7 @@ std::expected<env::Socket, Failure> dial(env::Env& env, const proto::Url& url, D
     for (std::size_t i = 0; i < count; ++i) {
         const Address& address = (*addresses)[i];
         auto socket = env.net.connect(address, share_of(env, deadline, count - i));
-        if (socket) return std::move(*socket);
+        if (socket) return Stream(std::move(*socket));
         last = failure_of(socket.error(), "cannot connect to " + address.text());
         if (socket.error().code == Errc::cancelled) break;
     }

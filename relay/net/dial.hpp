@@ -1,4 +1,4 @@
-// From a URL to a connected socket, and the words for what went wrong on the way.
+// From a URL to a connection, and the words for what went wrong on the way.
 //
 // Thread   in a fiber. Nothing is kept.
 // Bound    four addresses of a name are tried, each with an equal share of the time that is left.
@@ -12,6 +12,8 @@
 #include "proto/base/bytes.hpp"
 #include "proto/url.hpp"
 #include "relay/env/env.hpp"
+#include "relay/net/outbound.hpp"
+#include "relay/net/stream.hpp"
 
 namespace ringlay::net {
 
@@ -31,8 +33,9 @@ Failure failure_of(const Error& error, std::string what);
 std::string authority_of(const proto::Url& url);
 std::string target_of(const proto::Url& url);
 
-// Plain TCP: a URL that asks for TLS is refused as unsupported.
-std::expected<env::Socket, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline);
+// Without `outbound`: plain TCP to anywhere; a URL that asks for TLS is refused as unsupported.
+std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline,
+                                    const Outbound* outbound = nullptr);
 
 // All parts, one behind the other; the bytes must stay as they are meanwhile. At most 8 parts.
 Result<void> send_parts(env::Socket& socket, std::span<const Bytes> parts, Deadline deadline);

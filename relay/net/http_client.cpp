@@ -9,8 +9,8 @@ bool is_redirect(std::uint16_t status) {
 
 std::expected<HttpResponse, Failure> fetch_once(env::Env& env, const proto::Url& url,
                                                 const FetchOptions& options) {
-    auto socket = dial(env, url, options.deadline);
-    if (!socket) return std::unexpected(std::move(socket.error()));
+    auto stream = dial(env, url, options.deadline, options.outbound);
+    if (!stream) return std::unexpected(std::move(stream.error()));
     HttpHeaders headers = options.headers;
     headers.add("Connection", "close");
     std::string request =
@@ -18,7 +18,7 @@ std::expected<HttpResponse, Failure> fetch_once(env::Env& env, const proto::Url&
     HttpLimits limits;
     limits.body_bytes = options.max_body_bytes;
     HttpResponseParser parser(limits, options.method == HttpMethod::head);
-    auto answer = exchange(*socket, request, parser, options.deadline);
+    auto answer = exchange(*stream, request, parser, options.deadline);
     if (!answer) return std::unexpected(std::move(answer.error()));
     return std::move(answer->response);
 }
@@ -57,13 +57,13 @@ std::expected<HttpResponse, Failure> fetch(env::Env& env, const proto::Url& url,
     }
 }
 
-std::expected<Exchange, Failure> exchange(env::Socket& socket, std::string_view request,
+std::expected<Exchange, Failure> exchange(Stream& stream, std::string_view request,
                                           HttpResponseParser& parser, Deadline deadline) {
-    auto sent = socket.send(bytes_of(request), deadline);
+    auto sent = stream.send(bytes_of(request), deadline);
     if (!sent) return std::unexpected(failure_of(sent.error(), "cannot send the request"));
     Exchange result;
     while (!parser.is_complete()) {
-        auto chunk = socket.receive(deadline);
+        auto chunk = stream.receive(deadline);
         if (!chunk) return std::unexpected(failure_of(chunk.error(), "no answer"));
         if (chunk->empty()) {
             auto finished = parser.finish();

@@ -21,7 +21,8 @@ struct FetchOptions {
     std::string body;
     std::uint64_t max_body_bytes = 1024 * 1024;
     Deadline deadline = Deadline::never();
-    std::uint32_t redirects = 0;  // of GET and HEAD; one more is returned as it is
+    const Outbound* outbound = nullptr;  // nullptr: plain TCP to anywhere, no TLS
+    std::uint32_t redirects = 0;         // of GET and HEAD; one more is returned as it is
 };
 
 std::expected<HttpResponse, Failure> fetch(env::Env& env, const proto::Url& url,
@@ -32,7 +33,7 @@ struct Exchange {
     HttpResponse response;
     Buffer rest;  // what came behind the answer
 };
-std::expected<Exchange, Failure> exchange(env::Socket& socket, std::string_view request,
+std::expected<Exchange, Failure> exchange(Stream& stream, std::string_view request,
                                           HttpResponseParser& parser, Deadline deadline);
 
 }  // namespace ringlay::net

@@ -49,16 +49,16 @@ Failure refused(const HttpResponse& response) {
 Buffer WebSocketMessage::into_buffer() && {
     if (holds_receive_buffer()) {
         owned_.assign(view_.begin(), view_.end());
-        chunk_ = env::Chunk();
+        chunk_ = StreamChunk();
     }
     view_ = Bytes();
     return std::move(owned_);
 }
 
 struct WebSocketClient::State {
-    State(const env::Env& doors, env::Socket connected, std::uint64_t max_message_bytes)
+    State(const env::Env& doors, Stream connected, std::uint64_t max_message_bytes)
         : env(doors),
-          socket(std::move(connected)),
+          stream(std::move(connected)),
           decoder({WebSocketDecoder::Role::client, WebSocketDecoder::Data::deliver,
                    max_message_bytes}) {}
 
@@ -72,11 +72,11 @@ struct WebSocketClient::State {
     std::size_t unsent_bytes() const { return outgoing.size() + sending.size() - sent; }
 
     env::Env env;
-    env::Socket socket;
+    Stream stream;
     WebSocketDecoder decoder;
     HttpResponse handshake;
     Buffer rest;                    // came together with the handshake
-    env::Chunk chunk;               // received last
+    StreamChunk chunk;              // received last
     std::span<std::uint8_t> input;  // what the decoder has not seen of one of the two
     Nanos last_heard{0};
     std::uint64_t received_bytes = 0;
@@ -116,7 +116,7 @@ Result<void> WebSocketClient::State::flush_now() {
             sent = 0;
         }
         const Bytes parts[] = {Bytes(sending).subspan(sent)};
-        auto taken = socket.send_now(parts);
+        auto taken = stream.send_now(parts);
         if (!taken) result = std::unexpected(taken.error());
         if (!taken || *taken == 0) break;
         sent += *taken;
@@ -129,15 +129,15 @@ Result<void> WebSocketClient::State::flush(Deadline deadline) {
     for (;;) {
         auto flushed = flush_now();
         if (!flushed || unsent_bytes() == 0) return flushed;
-        auto writable = socket.wait_writable(deadline);
+        auto writable = stream.wait_writable(deadline);
         if (!writable) return writable;
     }
 }
 
 Result<void> WebSocketClient::State::read_more(Deadline deadline) {
-    chunk = env::Chunk();
+    chunk = StreamChunk();
     rest = Buffer();
-    auto received = socket.receive(deadline);
+    auto received = stream.receive(deadline);
     if (!received) {
         bool may_go_on =
             received.error().code == Errc::timed_out || received.error().code == Errc::cancelled;
@@ -196,15 +196,15 @@ WebSocketMessage WebSocketClient::State::message_of(const WebSocketDecoder::Even
         message.view_ = message.owned_;
     } else {
         message.view_ = event.payload;
-        message.chunk_ = input.empty() ? std::exchange(chunk, env::Chunk()) : chunk;
+        message.chunk_ = input.empty() ? std::exchange(chunk, StreamChunk()) : chunk;
     }
     return message;
 }
 
 std::expected<WebSocketClient, Failure> WebSocketClient::connect(
     env::Env& env, const proto::Url& url, const WebSocketClientOptions& options) {
-    auto socket = dial(env, url, options.deadline);
-    if (!socket) return std::unexpected(std::move(socket.error()));
+    auto stream = dial(env, url, options.deadline, options.outbound);
+    if (!stream) return std::unexpected(std::move(stream.error()));
     std::array<std::uint8_t, 16> nonce;
     env.random.fill(nonce);
     std::string key = websocket_key(nonce);
@@ -215,7 +215,7 @@ std::expected<WebSocketClient, Failure> WebSocketClient::connect(
     HttpLimits limits;
     limits.body_bytes = max_refusal_body_bytes;
     HttpResponseParser parser(limits);
-    auto answer = exchange(*socket, request, parser, options.deadline);
+    auto answer = exchange(*stream, request, parser, options.deadline);
     if (!answer) {
         // A refusal whose body does not end is a refusal all the same.
         if (parser.has_header()) return std::unexpected(refused(parser.response()));
@@ -228,7 +228,7 @@ std::expected<WebSocketClient, Failure> WebSocketClient::connect(
         failure.http_status = answer->response.status;
         return std::unexpected(std::move(failure));
     }
-    auto state = std::make_unique<State>(env, std::move(*socket), options.max_message_bytes);
+    auto state = std::make_unique<State>(env, std::move(*stream), options.max_message_bytes);
     state->handshake = std::move(answer->response);
     state->rest = std::move(answer->rest);
     state->input = state->rest;
@@ -265,7 +265,7 @@ void WebSocketClient::let_go_of_buffer() {
     if (state.chunk.empty()) return;
     state.rest.assign(state.input.begin(), state.input.end());
     state.input = state.rest;
-    state.chunk = env::Chunk();
+    state.chunk = StreamChunk();
 }
 
 Result<void> WebSocketClient::send_ping(Bytes payload) {
@@ -306,7 +306,7 @@ bool WebSocketClient::holds_receive_buffer() const {
     return !state_->chunk.empty();
 }
 const Address& WebSocketClient::peer() const {
-    return state_->socket.peer();
+    return state_->stream.peer();
 }
 const HttpResponse& WebSocketClient::handshake() const {
     return state_->handshake;

@@ -22,6 +22,7 @@ namespace ringlay::net {
 
 struct WebSocketClientOptions {
     Deadline deadline = Deadline::never();  // of the connection, the handshake included
+    const Outbound* outbound = nullptr;     // nullptr: plain TCP to anywhere, no TLS
     HttpHeaders headers;                    // User-Agent and the like
     std::uint64_t max_message_bytes = 5'000'000;
 };
@@ -43,7 +44,7 @@ class WebSocketMessage {
     friend class WebSocketClient;
     bool is_text_ = false;
     Bytes view_;  // into one of the two
-    env::Chunk chunk_;
+    StreamChunk chunk_;
     Buffer owned_;
 };
 
