@@ -11,14 +11,6 @@ namespace {
 constexpr std::size_t max_hosts = 5'000;
 constexpr std::size_t max_name_bytes = 253;
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-}
-
 // Takes the digits at the front of `text` away.
 std::optional<std::uint64_t> take_digits(std::string_view& text) {
     std::uint64_t value = 0;
@@ -50,24 +42,6 @@ bool is_ipv6_shaped(std::string_view text) {
            text.find_first_not_of("0123456789abcdef:") == std::string_view::npos;
 }
 
-bool is_dns_shaped(std::string_view text) {
-    if (text.empty() || text.size() > max_name_bytes) return false;
-    bool label_begins = true;
-    char before = '.';
-    for (char c : text) {
-        bool letter_or_digit = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (c == '.' && (label_begins || before == '-')) return false;
-        if (c == '-' && label_begins) return false;
-        if (c != '.' && c != '-' && !letter_or_digit) return false;
-        label_begins = c == '.';
-        before = c;
-    }
-    if (before == '.' || before == '-') return false;
-    // All digits and dots is an address or a slip, never a name.
-    bool numeric = text.find_first_not_of("0123456789.") == std::string_view::npos;
-    return !numeric || is_ipv4(text);
-}
-
 using HostResult = std::expected<HostAddress, std::string>;
 
 HostResult parse_host(std::string_view item) {
@@ -75,7 +49,7 @@ HostResult parse_host(std::string_view item) {
         return std::unexpected("a comma list of http://host:port, ws://host:port or host:port: \"" +
                                std::string(item) + "\" " + std::string(why));
     };
-    std::string text = lower(item);
+    std::string text = lower_case(item);
     std::string_view rest = text;
     bool has_scheme = false;
     if (std::size_t at = rest.find("://"); at != std::string_view::npos) {
@@ -111,6 +85,46 @@ HostResult parse_host(std::string_view item) {
 
 }  // namespace
 
+std::string lower_case(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return out;
+}
+
+bool is_dns_shaped(std::string_view text) {
+    if (text.empty() || text.size() > max_name_bytes) return false;
+    bool label_begins = true;
+    char before = '.';
+    for (char c : text) {
+        bool letter_or_digit = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (c == '.' && (label_begins || before == '-')) return false;
+        if (c == '-' && label_begins) return false;
+        if (c != '.' && c != '-' && !letter_or_digit) return false;
+        label_begins = c == '.';
+        before = c;
+    }
+    if (before == '.' || before == '-') return false;
+    // All digits and dots is an address or a slip, never a name.
+    bool numeric = text.find_first_not_of("0123456789.") == std::string_view::npos;
+    return !numeric || is_ipv4(text);
+}
+
+std::vector<std::string_view> items_of(std::string_view text) {
+    constexpr std::string_view space = " \t\n";
+    std::vector<std::string_view> items;
+    while (!text.empty()) {
+        std::size_t comma = std::min(text.find(','), text.size());
+        std::string_view item = text.substr(0, comma);
+        text.remove_prefix(std::min(text.size(), comma + 1));
+        std::size_t first = item.find_first_not_of(space);
+        if (first == item.npos) continue;
+        items.push_back(item.substr(first, item.find_last_not_of(space) - first + 1));
+    }
+    return items;
+}
+
 std::optional<std::uint64_t> parse_count(std::string_view text) {
     auto value = take_digits(text);
     return text.empty() ? value : std::nullopt;
@@ -119,7 +133,7 @@ std::optional<std::uint64_t> parse_count(std::string_view text) {
 std::optional<std::uint64_t> parse_size_bytes(std::string_view text) {
     auto value = take_digits(text);
     if (!value || text.empty()) return value;
-    std::string suffix = lower(text);
+    std::string suffix = lower_case(text);
     constexpr std::string_view powers = "kmgt";
     std::size_t power = powers.find(suffix.front());
     std::string_view form =
@@ -159,7 +173,7 @@ std::optional<std::string> parse_loopback(std::string_view text) {
 }
 
 std::optional<LogLevel> parse_log_level(std::string_view text) {
-    std::string word = lower(text);
+    std::string word = lower_case(text);
     if (word == "debug") return LogLevel::debug;
     if (word == "info") return LogLevel::info;
     if (word == "warn" || word == "warning") return LogLevel::warn;
@@ -168,7 +182,7 @@ std::optional<LogLevel> parse_log_level(std::string_view text) {
 }
 
 std::optional<LogFormat> parse_log_format(std::string_view text) {
-    std::string word = lower(text);
+    std::string word = lower_case(text);
     if (word == "auto") return LogFormat::automatic;
     if (word == "text") return LogFormat::text;
     if (word == "json") return LogFormat::json;
@@ -186,14 +200,14 @@ std::optional<std::string> parse_base_url(std::string_view text) {
 }
 
 std::optional<Unverified> parse_unverified(std::string_view text) {
-    std::string word = lower(text);
+    std::string word = lower_case(text);
     if (word == "pass") return Unverified::pass;
     if (word == "drop") return Unverified::drop;
     return std::nullopt;
 }
 
 std::optional<IdentityHandle> parse_identity_handle(std::string_view text) {
-    std::string word = lower(text);
+    std::string word = lower_case(text);
     if (word == "strip") return IdentityHandle::strip;
     if (word == "keep") return IdentityHandle::keep;
     return std::nullopt;
@@ -201,14 +215,7 @@ std::optional<IdentityHandle> parse_identity_handle(std::string_view text) {
 
 std::expected<std::vector<HostAddress>, std::string> parse_hosts(std::string_view text) {
     std::vector<HostAddress> hosts;
-    while (!text.empty()) {
-        std::size_t comma = std::min(text.find(','), text.size());
-        std::string_view item = text.substr(0, comma);
-        text.remove_prefix(std::min(text.size(), comma + 1));
-        std::size_t first = item.find_first_not_of(" \t\n");
-        if (first == std::string_view::npos) continue;  // a comma too many
-        item = item.substr(first, item.find_last_not_of(" \t\n") - first + 1);
-
+    for (std::string_view item : items_of(text)) {
         auto host = parse_host(item);
         if (!host) return std::unexpected(std::move(host.error()));
         if (std::ranges::find(hosts, *host) != hosts.end()) {

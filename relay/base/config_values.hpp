@@ -12,6 +12,14 @@
 
 namespace ringlay::base {
 
+std::string lower_case(std::string_view text);
+
+// A name that the domain name system could know, in lower case, or four numbers with dots between.
+bool is_dns_shaped(std::string_view text);
+
+// Of a comma list, without the space around them; a comma too many is none.
+std::vector<std::string_view> items_of(std::string_view text);
+
 std::optional<std::uint64_t> parse_count(std::string_view text);
 
 // 4096, 64K, 64KB (powers of 1000), 64Ki, 64KiB (powers of 1024); K, M, G, T in either case.
