@@ -6,9 +6,9 @@
 // private hosts. What fails is tried again after 30 s, then more seldom, for ever; what was read
 // before a failure is kept.
 //
-// Owner    Relay; the book, the fetch and whatever they use outlive it.
+// Owner    Relay; the book, the fetch and what they use outlive it.
 // Thread   the main worker; a fiber for each upstream.
-// Bound    pages, bytes of a page, hosts of a list (DiscoveryOptions); one page at a time in memory.
+// Bound    pages, bytes of a page, hosts of a list (DiscoveryOptions); one page at a time.
 // Errors   none to the caller: status() has them in words, the log each once.
 #pragma once
 

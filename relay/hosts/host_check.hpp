@@ -1,5 +1,5 @@
-// Whether there is a PDS behind a name that a stranger has named: asks describeServer, and takes any
-// JSON object for a yes. Servers that say in their `Server` header that they are a relay are none.
+// Whether there is a PDS behind a name that a stranger has named: asks describeServer, and takes
+// any JSON object for a yes. Servers whose `Server` header says that they are a relay are none.
 //
 // Owner    Relay; the fetch and what it uses outlive it.
 // Thread   the main worker; check() waits.

@@ -1,0 +1,199 @@
+#include "relay/api/crawl_requests.hpp"
+
+#include <algorithm>
+
+#include "relay/api/json_fields.hpp"
+
+namespace ringlay::api {
+namespace {
+
+using hosts::HostCheckAnswer;
+using hosts::Refusal;
+
+constexpr std::array<std::string_view, 2> methods{"/xrpc/com.atproto.sync.requestCrawl",
+                                                  "/xrpc/com.atproto.sync.notifyOfUpdate"};
+constexpr std::array<std::string_view, 11> outcome_names{
+    "added",  "known",       "off",   "rate",  "malformed", "private",
+    "banned", "unreachable", "relay", "quota", "busy"};
+
+net::HttpResponse later(net::HttpResponse response, Nanos wait) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+    response.headers.add("Retry-After", std::to_string(std::max<std::int64_t>(seconds, 1)));
+    return response;
+}
+
+}  // namespace
+
+net::HttpResponse refusal_answer(const Refusal& refusal) {
+    switch (refusal.why) {
+        case Refusal::Why::invalid:
+        case Refusal::Why::is_private:
+            return net::json_error(400, "BadRequest", refusal.words);
+        case Refusal::Why::banned:
+            return net::json_error(403, "HostBanned", refusal.words);
+        case Refusal::Why::unknown:
+            return net::json_error(404, "HostNotFound", refusal.words);
+        case Refusal::Why::quota:
+            return later(net::json_error(429, "RateLimitExceeded", refusal.words),
+                         std::chrono::hours(1));
+        case Refusal::Why::full:
+            return later(net::json_error(503, "TooManyHosts", refusal.words),
+                         std::chrono::hours(1));
+        case Refusal::Why::disk:
+            return net::json_error(500, "InternalServerError", refusal.words);
+    }
+    return net::json_error(500, "InternalServerError", refusal.words);
+}
+
+std::expected<base::HostAddress, Refusal> parse_announced(std::string_view hostname) {
+    std::string_view name = hostname;
+    if (std::size_t scheme = name.find("://"); scheme != name.npos) name.remove_prefix(scheme + 3);
+    if (name.ends_with('/')) name.remove_suffix(1);
+    if (net::equals_ignoring_case(name, "localhost")) {
+        return std::unexpected(Refusal{
+            Refusal::Why::invalid,
+            "localhost needs a port: name the host as `localhost:2583`, with the port that the PDS "
+            "listens on (a PDS announces what its hostname setting says)"});
+    }
+    return hosts::Registry::parse_hostname(hostname);
+}
+
+CrawlRequests::CrawlRequests(env::Env& env, base::Logger& logger, base::Metrics& metrics,
+                             hosts::HostBook book, Check check, CrawlOptions options)
+    : env_(env),
+      logger_(logger),
+      book_(std::move(book)),
+      check_(std::move(check)),
+      options_(options),
+      is_on_(options.is_on),
+      by_address_(options.burst, options.refill, options.max_addresses),
+      by_host_(options.wake_burst, options.wake_refill, options.max_hosts),
+      sent_on_(metrics.counter("relay_crawl_requests_sent_on_total",
+                               "Requests to crawl a host that another relay had sent on.")),
+      log_limit_(20) {
+    for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+        outcomes_[i] = &metrics.counter("relay_crawl_requests_total",
+                                        "Requests to crawl a host, by what became of them.",
+                                        {{"outcome", std::string(outcome_names[i])}});
+    }
+}
+
+std::optional<net::HttpResponse> CrawlRequests::answer(const net::HttpRequest& request,
+                                                       const Address& client) {
+    if (std::ranges::find(methods, request.path()) == methods.end()) return std::nullopt;
+    if (request.method != net::HttpMethod::post) {
+        auto refusal = net::json_error(405, "MethodNotAllowed", "this method is a POST");
+        refusal.headers.add("Allow", "POST, OPTIONS");
+        return refusal;
+    }
+    if (hosts::names_a_relay(request.headers.find("Via").value_or(""))) sent_on_.add_shared();
+    Judgement judgement = judge(request, client);
+    outcomes_[static_cast<std::size_t>(judgement.outcome)]->add_shared();
+    logger_.log(log_limit_, base::LogLevel::info,
+                static_cast<std::uint64_t>(env_.clock.wall().count()), "crawl requested",
+                {{"host", judgement.host},
+                 {"from", client.ip_text()},
+                 {"outcome", outcome_names[static_cast<std::size_t>(judgement.outcome)]},
+                 {"reason", judgement.words}});
+    return std::move(judgement.response);
+}
+
+CrawlRequests::Judgement CrawlRequests::judge(const net::HttpRequest& request,
+                                              const Address& client) {
+    if (!is_on_) {
+        return {Outcome::off,
+                net::json_error(403, "Forbidden", "this relay takes no requests to crawl a host"),
+                {},
+                {}};
+    }
+    if (options_.limits_loopback || !client.is_loopback()) {
+        if (auto wait = by_address_.take(client_key(client), env_.clock.now())) {
+            return {Outcome::rate,
+                    later(net::json_error(429, "RateLimitExceeded",
+                                          "too many requests from this address"),
+                          *wait),
+                    {},
+                    {}};
+        }
+    }
+    auto fields = JsonFields::parse(request.body);
+    if (!fields) return refuse({}, {Refusal::Why::invalid, std::string(fields.error().what)});
+    auto hostname = fields->text("hostname");
+    if (!hostname || hostname->empty()) {
+        return refuse({}, {Refusal::Why::invalid, "hostname is missing, empty or no text"});
+    }
+    auto address = parse_announced(*hostname);
+    if (!address) return refuse(*hostname, address.error());
+    return judge_host(*address, client);
+}
+
+CrawlRequests::Judgement CrawlRequests::judge_host(const base::HostAddress& address,
+                                                   const Address& client) {
+    std::string name = hosts::host_name(address);
+    if (auto reason = book_.ban_of(name)) {
+        return refuse(std::move(name), {Refusal::Why::banned, "this host is banned here"});
+    }
+    if (book_.view(name)) {
+        // Nobody can have a host that is down dialled all the time.
+        if (by_host_.take(name, env_.clock.now())) return {Outcome::known, {}, std::move(name), {}};
+        return offer(address, client);
+    }
+    // Before anything is sent there. Names that lead to private addresses are refused when they
+    // are dialled; plain text is for private hosts alone.
+    if (!address.is_tls && !options_.adds_private) {
+        return refuse(
+            std::move(name),
+            {Refusal::Why::is_private,
+             "this relay takes public hosts with https only; its operator may add others"});
+    }
+    HostCheckAnswer check = check_(address);
+    switch (check.kind) {
+        case HostCheckAnswer::Kind::pds:
+            return offer(address, client);
+        case HostCheckAnswer::Kind::relay:
+            return {Outcome::relay, net::json_error(400, "BadRequest", "no PDS: " + check.words),
+                    std::move(name), std::move(check.words)};
+        case HostCheckAnswer::Kind::busy:
+            return {Outcome::busy,
+                    later(net::json_error(503, "Busy", check.words), std::chrono::seconds(30)),
+                    std::move(name), std::move(check.words)};
+        case HostCheckAnswer::Kind::unreachable:
+            break;
+    }
+    return {Outcome::unreachable,
+            net::json_error(400, "HostNotFound", "host server unreachable: " + check.words),
+            std::move(name), std::move(check.words)};
+}
+
+CrawlRequests::Judgement CrawlRequests::offer(const base::HostAddress& address,
+                                              const Address& client) {
+    std::string name = hosts::host_name(address);
+    auto was_known = book_.offer(address, hosts::HostSource::crawl, client);
+    if (!was_known) return refuse(std::move(name), was_known.error());
+    return {*was_known ? Outcome::known : Outcome::added, {}, std::move(name), {}};
+}
+
+CrawlRequests::Judgement CrawlRequests::refuse(std::string host, const Refusal& refusal) {
+    Outcome outcome = Outcome::malformed;
+    switch (refusal.why) {
+        case Refusal::Why::is_private:
+            outcome = Outcome::is_private;
+            break;
+        case Refusal::Why::banned:
+            outcome = Outcome::banned;
+            break;
+        case Refusal::Why::quota:
+        case Refusal::Why::full:
+            outcome = Outcome::quota;
+            break;
+        case Refusal::Why::disk:
+            outcome = Outcome::busy;
+            break;
+        case Refusal::Why::invalid:
+        case Refusal::Why::unknown:
+            break;
+    }
+    return {outcome, refusal_answer(refusal), std::move(host), refusal.words};
+}
+
+}  // namespace ringlay::api
