@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(input, FrameKind::error, parse_error);
 
     auto frame = peek(input);
-    if (!frame) return 0;
+    if (!frame || frame->fault != FrameFault::none) return 0;
     if (frame->kind == FrameKind::commit) check_repair(input, *frame, parse_commit_event);
     if (frame->kind == FrameKind::sync) check_repair(input, *frame, parse_sync_event);
     if (frame->kind == FrameKind::identity) check_repair(input, *frame, parse_identity_event);
