@@ -6,6 +6,7 @@
 
 #include "proto/base/assert.hpp"
 #include "relay/base/config_table.hpp"
+#include "relay/base/config_values.hpp"
 
 namespace ringlay::base {
 namespace {
@@ -77,20 +78,41 @@ std::vector<std::string> environment_names() {
         names.push_back(environment_of(setting));
         names.insert(names.end(), setting.aliases.begin(), setting.aliases.end());
     }
+    for (const Translation& translation : translations()) names.emplace_back(translation.name);
+    for (const Listener& listener : listeners()) names.emplace_back(listener.name);
     return names;
 }
 
 std::vector<std::string> flag_names() {
     std::vector<std::string> names = {"--help", "--version", "--print-config-table"};
-    for (const Setting& setting : config_table()) names.push_back(flag_of(setting));
+    for (const Setting& setting : config_table()) {
+        if (!setting.is_secret) names.push_back(flag_of(setting));
+    }
     return names;
 }
 
-std::string_view find_value(const Environment& environment, std::string_view name) {
+// Nothing: not set, or set to a link of Kubernetes.
+std::optional<std::string_view> find_value(const Environment& environment, std::string_view name) {
     for (const auto& [key, value] : environment) {
-        if (key == name) return is_link_value(value) ? std::string_view() : value;
+        if (key != name) continue;
+        return is_link_value(value) ? std::nullopt : std::optional<std::string_view>(value);
     }
-    return {};
+    return std::nullopt;
+}
+
+const Setting& setting_named(std::string_view name) {
+    auto found = std::ranges::find(config_table(), name, &Setting::name);
+    RINGLAY_ASSERT(found != config_table().end());
+    return *found;
+}
+
+// The first one wins, which is said when they differ.
+void take(const Setting& setting, Given value, GivenValues& given,
+          std::vector<std::string>& warnings) {
+    auto [at, is_first] = given.try_emplace(&setting, value);
+    if (is_first || at->second.value == value.value) return;
+    warnings.push_back(value.source + " is ignored: " + at->second.source +
+                       " is the same setting and has another value");
 }
 
 // The canonical name wins over its aliases, which is said when they differ.
@@ -100,14 +122,44 @@ void take_environment(const Environment& environment, GivenValues& given,
         std::vector<std::string> names = {environment_of(setting)};
         names.insert(names.end(), setting.aliases.begin(), setting.aliases.end());
         for (const std::string& name : names) {
-            std::string_view value = find_value(environment, name);
-            if (value.empty()) continue;
-            auto [at, is_first] = given.try_emplace(&setting, Given{value, name});
-            if (is_first || at->second.value == value) continue;
-            warnings.push_back(name + " is ignored: " + at->second.source +
-                               " is the same setting and has another value");
+            auto value = find_value(environment, name);
+            if (!value || (value->empty() && !setting.takes_empty)) continue;
+            take(setting, {*value, name}, given, warnings);
         }
     }
+}
+
+// What others call otherwise; our own names win.
+std::expected<void, ConfigError> take_translations(const Environment& environment,
+                                                   GivenValues& given,
+                                                   std::vector<std::string>& warnings) {
+    for (const Translation& translation : translations()) {
+        auto value = find_value(environment, translation.name).value_or("");
+        if (value.empty()) continue;
+        std::string name(translation.name);
+        auto is_true = parse_truth(value);
+        if (!is_true) {
+            return refuse(name + ": " + quoted(value) + " is not valid; it must be true or false");
+        }
+        std::string_view ours = *is_true ? translation.if_true : translation.if_false;
+        if (ours.empty()) continue;
+        take(setting_named(translation.setting), {ours, name}, given, warnings);
+    }
+    for (const Listener& listener : listeners()) {
+        auto value = find_value(environment, listener.name).value_or("");
+        if (value.empty()) continue;
+        std::string name(listener.name);
+        std::size_t colon = value.rfind(':');
+        if (colon == value.npos) {
+            return refuse(name + ": " + quoted(value) +
+                          " is not valid; it must be address:port or :port");
+        }
+        std::string_view address = colon == 0 ? "*" : value.substr(0, colon);
+        take(setting_named(listener.address_setting), {address, name}, given, warnings);
+        take(setting_named(listener.port_setting), {value.substr(colon + 1), name}, given,
+             warnings);
+    }
+    return {};
 }
 
 std::expected<void, ConfigError> check_names(const Environment& environment,
@@ -139,7 +191,7 @@ std::expected<void, ConfigError> check_names(const Environment& environment,
 
 const Setting* setting_with_flag(std::string_view flag) {
     for (const Setting& setting : config_table()) {
-        if (flag_of(setting) == flag) return &setting;
+        if (!setting.is_secret && flag_of(setting) == flag) return &setting;
     }
     return nullptr;
 }
@@ -164,6 +216,11 @@ std::expected<Invocation::Action, ConfigError> take_flags(
         std::size_t equals = argument.find('=');
         std::string flag(argument.substr(0, equals));
         const Setting* setting = setting_with_flag(flag);
+        if (flag == "--admin-password") {
+            return refuse(
+                "admin_password has no flag, which every user of this machine could "
+                "see; use RELAY_ADMIN_PASSWORD or --admin-password-file");
+        }
         if (setting == nullptr) {
             auto meant = near_miss(flag, flag_names());
             return refuse("flag " + quoted(flag) + " is not known; " +
@@ -185,16 +242,23 @@ std::expected<void, ConfigError> assign_all(Config& config, const GivenValues& g
         auto at = given.find(&setting);
         if (at == given.end()) continue;
         if (auto why_not = assign(config, setting, at->second.value)) {
-            return refuse(std::string(setting.name) + ": " + quoted(at->second.value) + " (" +
-                          at->second.source + ") is not valid; it must be " + *why_not);
+            std::string value = setting.is_secret ? "the value" : quoted(at->second.value);
+            return refuse(std::string(setting.name) + ": " + value + " (" + at->second.source +
+                          ") is not valid; it must be " + *why_not);
         }
     }
     return {};
 }
 
+bool is_any_address(std::string_view bind) {
+    return bind == "::" || bind == "0.0.0.0";
+}
+
 // What the rows cannot say about each other.
 std::expected<void, ConfigError> check_together(const Config& config) {
-    if (config.port == config.http_port && config.port != 0 && config.bind == config.http_bind) {
+    bool is_one_address = config.bind == config.http_bind || is_any_address(config.bind) ||
+                          is_any_address(config.http_bind);
+    if (config.port == config.http_port && config.port != 0 && is_one_address) {
         return refuse("port and http_port are both " + std::to_string(config.port) +
                       "; they must differ, or be bound to different addresses");
     }
@@ -271,10 +335,15 @@ std::expected<Invocation, ConfigError> parse_config(std::span<const std::string_
     if (!names) return std::unexpected(std::move(names.error()));
     GivenValues given;
     take_environment(environment, given, invocation.warnings);
+    auto translated = take_translations(environment, given, invocation.warnings);
+    if (!translated) return std::unexpected(std::move(translated.error()));
     for (auto& [setting, value] : by_flag) given[setting] = std::move(value);
 
     auto applied = assign_all(invocation.config, given);
     if (!applied) return std::unexpected(std::move(applied.error()));
+    // Who names hosts means these, unless he says more.
+    bool names_upstream = given.contains(&setting_named("upstream"));
+    if (!names_upstream && !invocation.config.hosts.empty()) invocation.config.upstream.clear();
     invocation.config.shards = std::min(invocation.config.shards, invocation.config.workers);
     auto together = check_together(invocation.config);
     if (!together) return std::unexpected(std::move(together.error()));
@@ -287,7 +356,7 @@ std::string help_text() {
         "\n"
         "An AT Protocol relay: subscribes to hosts, stores what they send, serves one firehose.\n"
         "Flags win over environment variables, those over defaults. An empty variable counts as\n"
-        "unset.\n"
+        "unset, but for RELAY_UPSTREAM.\n"
         "\n"
         "  --help                 this text\n"
         "  --version              the version\n"
@@ -295,7 +364,8 @@ std::string help_text() {
         "\n"
         "Settings:\n";
     for (const Setting& setting : config_table()) {
-        out += "\n  " + flag_of(setting) + "   " + environment_of(setting);
+        std::string flag = flag_of(setting);
+        out += "\n  " + (flag.empty() ? flag : flag + "   ") + environment_of(setting);
         for (std::string_view alias : setting.aliases) out += ", " + std::string(alias);
         out += '\n';
         out += wrapped(setting.help, 6, 90);
@@ -313,7 +383,8 @@ std::string config_table_markdown() {
     for (const Setting& setting : config_table()) {
         std::string names = '`' + environment_of(setting) + '`';
         for (std::string_view alias : setting.aliases) names += ", `" + std::string(alias) + '`';
-        out += "| `" + flag_of(setting) + "` | " + names + " | " +
+        std::string flag = flag_of(setting);
+        out += "| " + (flag.empty() ? "none" : '`' + flag + '`') + " | " + names + " | " +
                in_markdown(default_words(setting)) + " | " + in_markdown(valid_values(setting)) +
                " | " + in_markdown(setting.help) + " |\n";
     }

@@ -13,6 +13,9 @@ constexpr std::string_view retention_aliases[] = {"RELAY_REPLAY_WINDOW",
                                                   "RELAY_EVENT_PLAYBACK_TTL"};
 constexpr std::string_view initial_seq_aliases[] = {"RELAY_INITIAL_SEQ_NUMBER"};
 constexpr std::string_view plc_aliases[] = {"RELAY_PLC_HOST", "ATP_PLC_HOST"};
+constexpr std::string_view ca_bundle_aliases[] = {"SSL_CERT_FILE"};
+constexpr std::string_view new_hosts_aliases[] = {"RELAY_NEW_HOSTS_PER_DAY_LIMIT"};
+constexpr std::string_view admin_password_aliases[] = {"RELAY_ADMIN_KEY"};
 constexpr std::string_view cached_accounts_aliases[] = {"RELAY_IDENT_CACHE_SIZE"};
 constexpr std::string_view log_level_aliases[] = {"LOG_LEVEL"};
 
@@ -39,20 +42,94 @@ const Setting table[] = {
      .max = 65535,
      .aliases = http_port_aliases},
     {.name = "bind",
-     .type = SettingType::loopback,
+     .type = SettingType::address,
      .target = &Config::bind,
      .default_value = "127.0.0.1",
-     .help = "Address of `port`. This version takes loopback addresses only."},
+     .help = "Address of `port`. What is served is plain HTTP: for the world, put a proxy that "
+             "speaks TLS before it."},
     {.name = "http_bind",
-     .type = SettingType::loopback,
+     .type = SettingType::address,
      .target = &Config::http_bind,
      .default_value = "127.0.0.1",
-     .help = "Address of `http_port`. This version takes loopback addresses only."},
+     .help = "Address of `http_port`."},
     {.name = "hosts",
      .type = SettingType::hosts,
      .target = &Config::hosts,
      .default_words = "none",
-     .help = "The hosts to subscribe to, separated by commas."},
+     .help = "Hosts to subscribe to, besides those that are found. A name without a port is https; "
+             "with one it is plain HTTP, unless the scheme says otherwise. They may be private."},
+    {.name = "upstream",
+     .type = SettingType::relays,
+     .target = &Config::upstream,
+     .default_value = "bsky.network",
+     .default_words = "bsky.network; none if `hosts` names hosts",
+     .help = "Relays whose lists of hosts are taken over, every 20 minutes. Unlike other "
+             "variables, an empty one is a value here and means none.",
+     .takes_empty = true},
+    {.name = "ca_bundle",
+     .type = SettingType::path,
+     .target = &Config::ca_bundle,
+     .default_words = "found by itself",
+     .help = "PEM file of the certificate authorities that are believed.",
+     .aliases = ca_bundle_aliases},
+    {.name = "allow_private_hosts",
+     .type = SettingType::private_hosts,
+     .target = &Config::allow_private_hosts,
+     .default_words = "none",
+     .help =
+         "What may be dialled although it is not on the public internet, and without TLS. Those "
+         "in `hosts`, `upstream` and `plc_url` may be. RELAY_ALLOW_INSECURE_HOSTS=true, of "
+         "other relays, means all."},
+    {.name = "trusted_domains",
+     .type = SettingType::domains,
+     .target = &Config::trusted_domains,
+     .default_value = "*.host.bsky.network",
+     .help = "Hosts whose limits are ten times as high."},
+    {.name = "max_hosts",
+     .type = SettingType::count,
+     .target = &Config::max_hosts,
+     .default_value = "20000",
+     .help = "Hosts at most; a small number gives a taste of the network.",
+     .min = 1,
+     .max = 1'000'000},
+    {.name = "new_hosts_per_day",
+     .type = SettingType::count,
+     .target = &Config::new_hosts_per_day,
+     .default_value = "1000",
+     .help = "Hosts that strangers may add in a day (requestCrawl).",
+     .min = 0,
+     .max = 1'000'000,
+     .aliases = new_hosts_aliases},
+    {.name = "host_events_per_second",
+     .type = SettingType::count,
+     .target = &Config::host_events_per_second,
+     .default_value = "50",
+     .help = "Events a second that a small host may send for long; grows with its accounts.",
+     .min = 1,
+     .max = 1'000'000},
+    {.name = "request_crawl",
+     .type = SettingType::request_crawl,
+     .target = &Config::request_crawl,
+     .default_value = "on",
+     .help = "Whether hosts may announce themselves. RELAY_DISABLE_REQUEST_CRAWL=true, of other "
+             "relays, means off."},
+    {.name = "trusted_proxies",
+     .type = SettingType::networks,
+     .target = &Config::trusted_proxies,
+     .default_words = "none",
+     .help = "Proxies whose X-Forwarded-For is believed: it says from where a client really came."},
+    {.name = "admin_password",
+     .type = SettingType::passwords,
+     .target = &Config::admin_passwords,
+     .default_words = "none: no administration",
+     .help = "Passwords of the administration, each as good as the others.",
+     .aliases = admin_password_aliases,
+     .is_secret = true},
+    {.name = "admin_password_file",
+     .type = SettingType::path,
+     .target = &Config::admin_password_file,
+     .default_words = "none",
+     .help = "A file with more such passwords, one a line."},
     {.name = "workers",
      .type = SettingType::count,
      .target = &Config::workers,
@@ -71,7 +148,7 @@ const Setting table[] = {
      .type = SettingType::url,
      .target = &Config::plc_url,
      .default_value = "https://plc.directory",
-     .help = "The directory of did:plc identities. This version speaks plain HTTP only.",
+     .help = "The directory of did:plc identities.",
      .aliases = plc_aliases},
     {.name = "key_wait_ms",
      .type = SettingType::count,
@@ -183,24 +260,25 @@ const Setting table[] = {
      .help = "Form of log lines; auto is text on a terminal and json elsewhere."},
 };
 
+constexpr Translation translated[] = {
+    {"RELAY_ALLOW_INSECURE_HOSTS", "allow_private_hosts", "all", ""},
+    {"RELAY_DISABLE_REQUEST_CRAWL", "request_crawl", "off", "on"},
+};
+
+constexpr Listener listening[] = {
+    {"RELAY_API_BIND", "bind", "port"},
+    {"RELAY_METRICS_LISTEN", "http_bind", "http_port"},
+};
+
 // Exact names, because some of them are one letter away from ours.
 constexpr std::string_view foreign[] = {
     "FRAME_WORKERS",
     "GOMEMLIMIT",
-    "RELAY_ADMIN_KEY",
-    "RELAY_ADMIN_PASSWORD",
-    "RELAY_ALLOW_INSECURE_HOSTS",
-    "RELAY_API_BIND",
     "RELAY_DEFAULT_ACCOUNT_LIMIT",
-    "RELAY_DISABLE_REQUEST_CRAWL",
     "RELAY_HOST",
     "RELAY_HOST_CONCURRENCY",
     "RELAY_LENIENT_SYNC_VALIDATION",
-    "RELAY_METRICS_LISTEN",
-    "RELAY_NEW_HOSTS_PER_DAY_LIMIT",
     "RELAY_SIBLING_RELAYS",
-    "RELAY_TRUSTED_DOMAINS",
-    "RELAY_UPSTREAM",
     "RESOLVER_THREADS",
     "VALIDATOR_CACHE_SIZE",
 };
@@ -231,11 +309,35 @@ std::optional<std::uint64_t> number_of(SettingType type, std::string_view text) 
     }
 }
 
-std::optional<std::string> assign_hosts(std::vector<HostAddress>& hosts, std::string_view text) {
-    auto parsed = parse_hosts(text);
-    if (!parsed) return std::move(parsed.error());
-    hosts = std::move(*parsed);
-    return std::nullopt;
+// Whether it is a list at all, and if so, what is wrong with it.
+struct ListOutcome {
+    bool is_list = false;
+    std::optional<std::string> why_not;
+};
+
+template <class T>
+ListOutcome store(T& into, std::expected<T, std::string> parsed) {
+    if (!parsed) return {true, std::move(parsed.error())};
+    into = std::move(*parsed);
+    return {true, std::nullopt};
+}
+
+ListOutcome assign_list(Config& config, const Setting& setting, std::string_view text) {
+    if (auto* hosts = std::get_if<std::vector<HostAddress> Config::*>(&setting.target)) {
+        return store(config.**hosts, parse_hosts(text));
+    }
+    if (auto* networks = std::get_if<std::vector<Network> Config::*>(&setting.target)) {
+        return store(config.**networks, parse_networks(text));
+    }
+    if (auto* allowed = std::get_if<PrivateHosts Config::*>(&setting.target)) {
+        return store(config.**allowed, PrivateHosts::parse(text));
+    }
+    auto* texts = std::get_if<std::vector<std::string> Config::*>(&setting.target);
+    if (texts == nullptr) return {};
+    if (setting.type == SettingType::relays) return store(config.**texts, parse_relays(text));
+    if (setting.type == SettingType::domains) return store(config.**texts, parse_domains(text));
+    RINGLAY_ASSERT(setting.type == SettingType::passwords);
+    return store(config.**texts, parse_passwords(text));
 }
 
 // Each of these is for settings of one kind: false for another kind, and for an invalid value.
@@ -255,7 +357,7 @@ bool assign_text(Config& config, const Setting& setting, std::string_view text) 
     std::optional<std::string> value;
     if (setting.type == SettingType::path && !text.empty()) value = text;
     if (setting.type == SettingType::url) value = parse_base_url(text);
-    if (setting.type == SettingType::loopback) value = parse_loopback(text);
+    if (setting.type == SettingType::address) value = parse_bind_address(text);
     if (value) config.** target = std::move(*value);
     return value.has_value();
 }
@@ -281,11 +383,20 @@ std::span<const Setting> config_table() {
     return table;
 }
 
+std::span<const Translation> translations() {
+    return translated;
+}
+
+std::span<const Listener> listeners() {
+    return listening;
+}
+
 std::span<const std::string_view> foreign_names() {
     return foreign;
 }
 
 std::string flag_of(const Setting& setting) {
+    if (setting.is_secret) return {};
     std::string flag = "--";
     for (char c : setting.name) flag += c == '_' ? '-' : c;
     return flag;
@@ -302,10 +413,22 @@ std::string valid_values(const Setting& setting) {
     switch (setting.type) {
         case SettingType::path:
             return "a path";
-        case SettingType::loopback:
-            return "a loopback address: 127.0.0.1, another in 127.0.0.0/8, or ::1";
+        case SettingType::address:
+            return "an IP address, localhost, or * for every address";
         case SettingType::hosts:
-            return "a comma list of http://host:port, ws://host:port or host:port";
+            return std::string(hosts_form);
+        case SettingType::relays:
+            return std::string(relays_form);
+        case SettingType::private_hosts:
+            return std::string(PrivateHosts::form);
+        case SettingType::domains:
+            return std::string(domains_form);
+        case SettingType::networks:
+            return std::string(networks_form);
+        case SettingType::passwords:
+            return std::string(passwords_form);
+        case SettingType::request_crawl:
+            return "on or off";
         case SettingType::count:
             return "a number from " + from + " to " + to;
         case SettingType::hours:
@@ -330,21 +453,18 @@ std::string valid_values(const Setting& setting) {
 }
 
 std::optional<std::string> assign(Config& config, const Setting& setting, std::string_view text) {
-    if (auto* hosts = std::get_if<std::vector<HostAddress> Config::*>(&setting.target)) {
-        return assign_hosts(config.**hosts, text);
+    if (ListOutcome outcome = assign_list(config, setting, text); outcome.is_list) {
+        return std::move(outcome.why_not);
     }
     bool is_valid = assign_text(config, setting, text) ||
                     assign_word(config, setting, text, parse_log_level) ||
                     assign_word(config, setting, text, parse_log_format) ||
                     assign_word(config, setting, text, parse_unverified) ||
                     assign_word(config, setting, text, parse_identity_handle) ||
+                    assign_word(config, setting, text, parse_request_crawl) ||
                     assign_number(config, setting, text);
     if (is_valid) return std::nullopt;
-    std::string refused = valid_values(setting);
-    if (setting.type == SettingType::loopback) {
-        refused += " (hosts are reached by plain HTTP only, so this version serves loopback only)";
-    }
-    return refused;
+    return valid_values(setting);
 }
 
 }  // namespace ringlay::base

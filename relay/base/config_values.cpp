@@ -2,13 +2,19 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
+#include <utility>
 
 #include "proto/url.hpp"
 
 namespace ringlay::base {
 namespace {
 
-constexpr std::size_t max_hosts = 5'000;
+constexpr std::size_t max_list_items = 5'000;
+constexpr std::size_t max_relays = 100;
+constexpr std::size_t max_passwords = 100;
+constexpr std::uint16_t https_port = 443;
+constexpr std::string_view none = "none";
 constexpr std::size_t max_name_bytes = 253;
 
 // Takes the digits at the front of `text` away.
@@ -37,50 +43,77 @@ bool is_ipv4(std::string_view text) {
     return text.empty();
 }
 
-bool is_ipv6_shaped(std::string_view text) {
-    return text.size() >= 2 && text.size() <= 39 && text.contains(':') &&
-           text.find_first_not_of("0123456789abcdef:") == std::string_view::npos;
+std::unexpected<std::string> refused(std::string_view form, std::string_view item,
+                                     std::string_view why) {
+    return std::unexpected(std::string(form) + ": \"" + std::string(item) + "\" " +
+                           std::string(why));
+}
+
+std::unexpected<std::string> too_many(std::string_view form, std::size_t bound) {
+    return std::unexpected(std::string(form) + ", at most " + std::to_string(bound));
 }
 
 using HostResult = std::expected<HostAddress, std::string>;
 
+// Takes `host` or `[host]` from the front; its one form. Empty: there is no sound one.
+std::expected<std::string, std::string_view> take_host_name(std::string_view& rest) {
+    constexpr std::string_view unsound =
+        "has no sound host name (nor may there be a path or a user)";
+    if (rest.starts_with('[')) {
+        std::size_t end = rest.find(']');
+        if (end == rest.npos) return std::unexpected("lacks a `]`");
+        auto address = Address::parse(rest.substr(0, end + 1), 0);
+        rest.remove_prefix(end + 1);
+        if (!address) return std::unexpected(unsound);
+        return address->ip_text();
+    }
+    std::string name(rest.substr(0, rest.find(':')));
+    rest.remove_prefix(name.size());
+    if (!is_dns_shaped(name)) return std::unexpected(unsound);
+    return name;
+}
+
 HostResult parse_host(std::string_view item) {
-    auto refused = [&](std::string_view why) {
-        return std::unexpected("a comma list of http://host:port, ws://host:port or host:port: \"" +
-                               std::string(item) + "\" " + std::string(why));
-    };
     std::string text = lower_case(item);
     std::string_view rest = text;
-    bool has_scheme = false;
-    if (std::size_t at = rest.find("://"); at != std::string_view::npos) {
-        std::string_view scheme = rest.substr(0, at);
-        if (scheme == "https" || scheme == "wss") {
-            return refused("asks for TLS, which this version does not speak");
+    std::optional<proto::Scheme> scheme;
+    if (std::size_t at = rest.find("://"); at != rest.npos) {
+        using enum proto::Scheme;
+        for (proto::Scheme known : {http, https, ws, wss}) {
+            if (proto::scheme_name(known) == rest.substr(0, at)) scheme = known;
         }
-        if (scheme != "http" && scheme != "ws") return refused("has a scheme that is not known");
+        if (!scheme) return refused(hosts_form, item, "has a scheme that is not known");
         rest.remove_prefix(at + 3);
-        has_scheme = true;
         if (rest.ends_with('/')) rest.remove_suffix(1);
     }
+    auto name = take_host_name(rest);
+    if (!name) return refused(hosts_form, item, name.error());
 
     HostAddress host;
-    bool is_bracketed = rest.starts_with('[');
-    std::size_t name_end = is_bracketed ? rest.find(']') : rest.find(':');
-    if (is_bracketed && name_end == std::string_view::npos) return refused("lacks a `]`");
-    host.name = is_bracketed ? rest.substr(1, name_end - 1) : rest.substr(0, name_end);
-    rest.remove_prefix(std::min(rest.size(), is_bracketed ? name_end + 1 : name_end));
-    bool sound = is_bracketed ? is_ipv6_shaped(host.name) : is_dns_shaped(host.name);
-    if (!sound) return refused("has no sound host name (nor may there be a path or a user)");
-
-    if (rest.empty()) {
-        if (!has_scheme) return refused("lacks a port");
-        host.port = 80;
-        return host;
-    }
+    host.name = std::move(*name);
+    host.is_tls = !scheme || proto::is_tls(*scheme);
+    host.port = scheme ? proto::default_port(*scheme) : https_port;
+    if (rest.empty()) return host;
     auto port = rest.front() == ':' ? parse_count(rest.substr(1)) : std::nullopt;
-    if (!port || *port == 0 || *port > 65535) return refused("has no sound port");
+    if (!port || *port == 0 || *port > UINT16_MAX) {
+        return refused(hosts_form, item, "has no sound port");
+    }
     host.port = static_cast<std::uint16_t>(*port);
+    if (!scheme) host.is_tls = host.port == https_port;
     return host;
+}
+
+// `name`, or an http(s) URL without a path; the URL.
+std::expected<std::string, std::string> parse_relay(std::string_view item) {
+    std::string text = lower_case(item);
+    if (!text.contains("://")) {
+        if (text.contains(':')) return refused(relays_form, item, "has a port but no scheme");
+        if (!is_dns_shaped(text)) return refused(relays_form, item, "is no sound name");
+        return "https://" + text;
+    }
+    auto url = parse_base_url(text);
+    if (!url) return refused(relays_form, item, "is no sound address");
+    return std::move(*url);
 }
 
 }  // namespace
@@ -165,11 +198,12 @@ std::optional<std::uint64_t> parse_hours(std::string_view text) {
     return seconds / 3600;
 }
 
-std::optional<std::string> parse_loopback(std::string_view text) {
+std::optional<std::string> parse_bind_address(std::string_view text) {
     if (text == "localhost") return "127.0.0.1";
-    if (text == "::1" || text == "[::1]") return "::1";
-    if (text.starts_with("127.") && is_ipv4(text)) return std::string(text);
-    return std::nullopt;
+    if (text == "*") return "::";
+    auto address = Address::parse(text, 0);
+    if (!address) return std::nullopt;
+    return address->ip_text();
 }
 
 std::optional<LogLevel> parse_log_level(std::string_view text) {
@@ -213,21 +247,89 @@ std::optional<IdentityHandle> parse_identity_handle(std::string_view text) {
     return std::nullopt;
 }
 
+std::optional<RequestCrawl> parse_request_crawl(std::string_view text) {
+    auto is_on = parse_truth(text);
+    if (!is_on) return std::nullopt;
+    return *is_on ? RequestCrawl::on : RequestCrawl::off;
+}
+
+std::optional<bool> parse_truth(std::string_view text) {
+    std::string word = lower_case(text);
+    if (word == "true" || word == "1" || word == "yes" || word == "on") return true;
+    if (word == "false" || word == "0" || word == "no" || word == "off") return false;
+    return std::nullopt;
+}
+
 std::expected<std::vector<HostAddress>, std::string> parse_hosts(std::string_view text) {
     std::vector<HostAddress> hosts;
+    std::set<std::pair<std::string, std::uint16_t>> met;
     for (std::string_view item : items_of(text)) {
         auto host = parse_host(item);
         if (!host) return std::unexpected(std::move(host.error()));
-        if (std::ranges::find(hosts, *host) != hosts.end()) {
-            return std::unexpected("a list without repetition: \"" + std::string(item) +
-                                   "\" is in it twice");
+        if (!met.emplace(host->name, host->port).second) {
+            return refused(hosts_form, item, "is in it twice");
         }
-        if (hosts.size() == max_hosts) {
-            return std::unexpected("a list of at most " + std::to_string(max_hosts) + " hosts");
-        }
+        if (hosts.size() == max_list_items) return too_many(hosts_form, max_list_items);
         hosts.push_back(std::move(*host));
     }
     return hosts;
+}
+
+std::expected<std::vector<std::string>, std::string> parse_relays(std::string_view text) {
+    std::vector<std::string> relays;
+    if (lower_case(text) == none) return relays;
+    for (std::string_view item : items_of(text)) {
+        auto relay = parse_relay(item);
+        if (!relay) return std::unexpected(std::move(relay.error()));
+        if (std::ranges::find(relays, *relay) != relays.end()) {
+            return refused(relays_form, item, "is in it twice");
+        }
+        if (relays.size() == max_relays) return too_many(relays_form, max_relays);
+        relays.push_back(std::move(*relay));
+    }
+    return relays;
+}
+
+std::expected<std::vector<std::string>, std::string> parse_domains(std::string_view text) {
+    std::vector<std::string> domains;
+    if (lower_case(text) == none) return domains;
+    for (std::string_view item : items_of(text)) {
+        std::string domain = lower_case(item);
+        std::string_view name = domain;
+        if (name.starts_with("*.")) name.remove_prefix(2);
+        if (!is_dns_shaped(name)) return refused(domains_form, item, "is no sound name");
+        if (domains.size() == max_list_items) return too_many(domains_form, max_list_items);
+        domains.push_back(std::move(domain));
+    }
+    return domains;
+}
+
+std::expected<std::vector<Network>, std::string> parse_networks(std::string_view text) {
+    std::vector<Network> networks;
+    for (std::string_view item : items_of(text)) {
+        auto network = Network::parse(item);
+        if (!network) {
+            return refused(networks_form, item, "is none (the bits behind the prefix are 0)");
+        }
+        if (networks.size() == max_list_items) return too_many(networks_form, max_list_items);
+        networks.push_back(*network);
+    }
+    return networks;
+}
+
+std::expected<std::vector<std::string>, std::string> parse_passwords(std::string_view text) {
+    std::vector<std::string> passwords;
+    for (std::string_view item : items_of(text)) {
+        bool has_control = std::ranges::any_of(
+            item, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+        if (has_control) {
+            return std::unexpected(std::string(passwords_form) + ", without control characters");
+        }
+        if (passwords.size() == max_passwords) return too_many(passwords_form, max_passwords);
+        passwords.emplace_back(item);
+    }
+    if (passwords.empty()) return std::unexpected(std::string(passwords_form));
+    return passwords;
 }
 
 }  // namespace ringlay::base

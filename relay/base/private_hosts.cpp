@@ -67,17 +67,16 @@ bool is_sound_name(const Parts& parts) {
 }  // namespace
 
 std::expected<PrivateHosts, std::string> PrivateHosts::parse(std::string_view text) {
-    const std::string form =
-        "`all`, or a comma list of host:port, host:*, *.domain, addresses and networks such as "
-        "10.0.0.0/8";
     PrivateHosts hosts;
     std::size_t count = 0;
     for (std::string_view item : items_of(text)) {
         auto refused = [&](std::string_view why) {
-            return std::unexpected(form + ": \"" + std::string(item) + "\" " + std::string(why));
+            return std::unexpected(std::string(form) + ": \"" + std::string(item) + "\" " +
+                                   std::string(why));
         };
         if (++count > max_items)
-            return std::unexpected(form + ", " + std::to_string(max_items) + " at most");
+            return std::unexpected(std::string(form) + ", " + std::to_string(max_items) +
+                                   " at most");
         if (lower_case(item) == "all") {
             hosts.allows_all_ = true;
             continue;

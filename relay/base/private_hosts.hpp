@@ -18,6 +18,10 @@ namespace ringlay::base {
 
 class PrivateHosts {
   public:
+    static constexpr std::string_view form =
+        "all, or a comma list of host:port, host:*, *.domain, addresses and networks such as "
+        "10.0.0.0/8";
+
     // The error completes "must be ".
     static std::expected<PrivateHosts, std::string> parse(std::string_view text);
 
