@@ -4,15 +4,19 @@
 // Owner    a context is made once and shared, constant afterwards; it outlives its engines. An
 //          engine belongs to one connection.
 // Thread   contexts: any. An engine: one at a time.
-// Bound    one record (16 KiB) each way, given back while nothing is on its way; what take_sent()
-//          has not taken bounds what write() accepts.
+// Bound    in: one record (16 KiB) that has come in part; out: 64 KiB that take_sent() has not taken
+//          bound what write() accepts. Both are given back while nothing is on its way. A peer that
+//          sends 256 KiB of handshake, or of anything that is not plain bytes, is refused.
 // Errors   Result: malformed (the peer's TLS is not in order), no_permission (a certificate that
-//          is not to be believed), closed; failure() has a sentence for an operator.
+//          is not to be believed), closed, invalid (no name of a host); failure() has a sentence
+//          for an operator. An engine that has failed stays so.
+// Clock    certificates are held against the library's own clock.
 #pragma once
 
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -84,9 +88,12 @@ class TlsEngine {
     TlsEngine& operator=(TlsEngine&&) noexcept;
     ~TlsEngine();
 
-    // Bytes that came from the network. Call read() until it has nothing, then again.
+    // Bytes that came from the network. They are read where they lie, by the next call of
+    // handshake() or read(); what that call leaves is kept. Call read() until it has nothing, then
+    // again.
     Result<void> received(Bytes ciphertext);
     void received_end();  // the network has no more: without a goodbye before it, a cut
+    bool was_cut() const;
 
     // Carries the handshake on. True: it is finished, and read() and write() work.
     Result<bool> handshake();
@@ -94,12 +101,16 @@ class TlsEngine {
     // Plain bytes into `out`; 0: more must come from the network first. Errors: closed (the peer
     // has said goodbye), malformed (cut off, or not in order).
     Result<std::size_t> read(std::span<std::uint8_t> out);
+    // No more plain bytes than this can come of what was received so far.
+    std::size_t readable_bytes() const;
 
-    // Takes plain bytes; returns how many. 0: what is to be sent must go first.
+    // Takes plain bytes; returns how many. 0: what is to be sent must go first, then the same bytes
+    // are offered again.
     Result<std::size_t> write(Bytes plain);
     void say_goodbye();
 
-    // What is to be sent to the network: looked at, then taken as it was sent.
+    // What is to be sent to the network: looked at, then taken as it was sent. What was looked at
+    // stays where it is until then, whatever is called.
     Bytes to_send() const;
     void take_sent(std::size_t size);
 

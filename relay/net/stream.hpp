@@ -8,14 +8,15 @@
 // Owner    whoever dialled or accepted. Destroyed while open, it hangs up.
 // Thread   fibers of one worker: one that receives, one that sends. Without an open operation it
 //          may be moved to another worker.
-// Bound    under TLS: one record that has come in part and one that is leaving (16 KiB each),
-//          nothing while the connection is idle.
+// Bound    under TLS: one record that has come in part (16 KiB) and 64 KiB that are leaving, nothing
+//          of it while the connection is idle.
 // Errors   those of env::Socket. Under TLS also malformed (the peer's TLS is not in order) and, for
 //          a connection that ended without the goodbye of TLS, closed.
 #pragma once
 
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "crypto/tls.hpp"
 #include "relay/env/net.hpp"
@@ -50,6 +51,11 @@ class Stream {
     Stream& operator=(Stream&& other) noexcept;
     ~Stream();
 
+    // Talks TLS from now on, as whichever end the engine is: the handshake, within the deadline.
+    Result<void> start_tls(crypto::TlsEngine engine, Deadline deadline);
+    // What was wrong with the TLS of the peer, in words for an operator; empty: nothing.
+    std::string_view tls_failure() const;
+
     bool is_open() const { return socket_.is_open(); }
     bool is_tls() const { return tls_ != nullptr; }
     const Address& peer() const { return socket_.peer(); }
@@ -63,11 +69,14 @@ class Stream {
     Result<void> wait_writable(Deadline deadline);
     Result<void> send(Bytes bytes, Deadline deadline);
 
-    void shutdown();
+    void shutdown();  // under TLS it says goodbye before
     void close();
 
   private:
     struct Tls;
+    Result<bool> flush_now();
+    Result<StreamChunk> receive_tls(Deadline deadline);
+    Result<std::size_t> send_tls_now(std::span<const Bytes> parts);
     env::Socket socket_;
     std::unique_ptr<Tls> tls_;
 };
