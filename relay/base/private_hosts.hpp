@@ -29,6 +29,7 @@ class PrivateHosts {
     void add_host(std::string_view name, std::uint16_t port);
 
     bool allows_all() const { return allows_all_; }
+    bool has_networks() const { return !networks_.empty(); }
     bool empty() const { return !allows_all_ && patterns_.empty() && networks_.empty(); }
     // Whether a pattern has this name (without brackets) and port.
     bool allows_host(std::string_view name, std::uint16_t port) const;

@@ -4,18 +4,33 @@
 #include <array>
 
 #include "proto/base/assert.hpp"
+#include "relay/net/connect_race.hpp"
+#include "relay/net/secure.hpp"
 
 namespace ringlay::net {
 namespace {
 
-constexpr std::size_t max_addresses = 4;
 constexpr std::size_t max_parts = 8;
 
-// The end of the share that the next of `attempts` may use.
-Deadline share_of(const env::Env& env, Deadline deadline, std::size_t attempts) {
-    if (deadline == Deadline::never()) return deadline;
-    Nanos left = deadline.at - env.clock.now();
-    return {env.clock.now() + left / static_cast<std::int64_t>(attempts)};
+// The guard has spoken.
+std::unexpected<Failure> refused(const Outbound& outbound, std::string why) {
+    outbound.refused.fetch_add(1, std::memory_order_relaxed);
+    return std::unexpected(
+        Failure{{Errc::no_permission, "dial: refused by the guard"}, std::move(why), 0, {}});
+}
+
+// Those that may be dialled, or why none may.
+std::expected<std::vector<Address>, Failure> permitted(const proto::Url& url,
+                                                       std::vector<Address> addresses,
+                                                       const Outbound& outbound) {
+    std::string why;
+    std::erase_if(addresses, [&](const Address& address) {
+        auto objection = outbound.objection(url, address);
+        if (objection) why = std::move(*objection);
+        return objection.has_value();
+    });
+    if (addresses.empty()) return refused(outbound, std::string(url.host) + ": " + why);
+    return addresses;
 }
 
 }  // namespace
@@ -40,8 +55,11 @@ std::string target_of(const proto::Url& url) {
 
 std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline,
                                     const Outbound* outbound) {
-    static_cast<void>(outbound);
-    if (proto::is_tls(url.scheme)) {
+    if (outbound != nullptr) {
+        if (auto why = outbound->objection(url)) return refused(*outbound, std::move(*why));
+    }
+    const bool has_tls = outbound != nullptr && outbound->tls() != nullptr;
+    if (proto::is_tls(url.scheme) && !has_tls) {
         return std::unexpected(
             Failure{{Errc::unsupported, "dial: TLS"}, "TLS is not supported", 0, std::nullopt});
     }
@@ -50,17 +68,15 @@ std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadli
         return std::unexpected(
             failure_of(addresses.error(), "cannot resolve " + std::string(url.host)));
     }
-    std::size_t count = std::min(addresses->size(), max_addresses);
-    RINGLAY_ASSERT(count > 0);
-    Failure last{};
-    for (std::size_t i = 0; i < count; ++i) {
-        const Address& address = (*addresses)[i];
-        auto socket = env.net.connect(address, share_of(env, deadline, count - i));
-        if (socket) return Stream(std::move(*socket));
-        last = failure_of(socket.error(), "cannot connect to " + address.text());
-        if (socket.error().code == Errc::cancelled) break;
+    if (outbound != nullptr) {
+        auto kept = permitted(url, std::move(*addresses), *outbound);
+        if (!kept) return std::unexpected(std::move(kept.error()));
+        addresses = std::move(*kept);
     }
-    return std::unexpected(std::move(last));
+    auto socket = connect_race(env, racing_order(*addresses), deadline);
+    if (!socket) return std::unexpected(std::move(socket.error()));
+    if (!proto::is_tls(url.scheme)) return Stream(std::move(*socket));
+    return secure(Stream(std::move(*socket)), url, *outbound, deadline);
 }
 
 Result<void> send_parts(env::Socket& socket, std::span<const Bytes> parts, Deadline deadline) {

@@ -79,7 +79,7 @@ Nanos SimKernel::first_delay(Pending& pending) {
         return process_.machine->disk().begin(*process_.volume, op, pending);
     }
     if (op.kind == Op::Kind::blocking) return world_.prng().between(world_.options().blocking_time);
-    if (op.kind == Op::Kind::resolve) return world_.prng().between(world_.options().net.latency);
+    if (op.kind == Op::Kind::resolve) return world_.net().name_delay(op.name);
     return world_.prng().between(soon);
 }
 

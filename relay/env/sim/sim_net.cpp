@@ -51,6 +51,19 @@ void SimNet::set_name(std::string_view host, std::vector<Address> addresses) {
     names_.insert_or_assign(std::string(host), std::move(addresses));
 }
 
+void SimNet::set_name_delay(std::string_view host, Nanos delay) {
+    name_delays_.insert_or_assign(std::string(host), delay);
+}
+
+Nanos SimNet::name_delay(std::string_view host) {
+    auto slow = name_delays_.find(host);
+    return slow != name_delays_.end() ? slow->second : world_.prng().between(options_.latency);
+}
+
+void SimNet::add_address(const Machine& machine, const Address& address) {
+    more_addresses_.push_back({Address{address.ip, 0}, &machine});
+}
+
 std::optional<std::int64_t> SimNet::attempt(const OpRef& ref, Pending& pending) {
     Op& op = *pending.op;
     switch (op.kind) {
@@ -119,6 +132,10 @@ Machine* SimNet::machine_at(const Process& from, const Address& address) {
     if (address.is_loopback() || is_any(address)) return from.machine;
     for (const auto& machine : world_.machines()) {
         if (machine->address(0).ip == address.ip) return machine.get();
+        std::pair another(Address{address.ip, 0}, static_cast<const Machine*>(machine.get()));
+        if (std::ranges::find(more_addresses_, another) != more_addresses_.end()) {
+            return machine.get();
+        }
     }
     return nullptr;
 }
@@ -152,9 +169,7 @@ std::int64_t SimNet::listen(const OpRef& ref, Op& op) {
     const Process& process = ref.kernel->process();
     if (process.has_crashed) return -ENETDOWN;
     Machine& machine = *process.machine;
-    bool is_own =
-        op.address.is_loopback() || is_any(op.address) || op.address.ip == machine.address(0).ip;
-    if (!is_own) return -EADDRNOTAVAIL;
+    if (machine_at(process, op.address) != &machine) return -EADDRNOTAVAIL;
     if (op.address.port == 0) {
         do op.address.port = next_port(machine);
         while (is_taken(machine, op.address));

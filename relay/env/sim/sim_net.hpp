@@ -47,9 +47,15 @@ class SimNet final : private EventSink {
     void heal_all();
     // Replaces what the name meant before. No addresses: the name is unknown.
     void set_name(std::string_view host, std::vector<Address> addresses);
+    // How long every look-up of this name takes from now on.
+    void set_name_delay(std::string_view host, Nanos delay);
+    // One more address of this machine, of any kind.
+    void add_address(const Machine& machine, const Address& address);
     std::size_t open_sockets() const { return sockets_.size(); }
 
-    // For SimKernel. Nothing: it waits, and the kernel is told when to try again.
+    // For SimKernel.
+    Nanos name_delay(std::string_view host);
+    // Nothing: it waits, and the kernel is told when to try again.
     std::optional<std::int64_t> attempt(const OpRef& ref, Pending& pending);
     void forget(const OpRef& ref, Pending& pending);  // it waits no more
     void close(int handle);
@@ -113,6 +119,8 @@ class SimNet final : private EventSink {
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> partitions_;  // machines, lower first
     std::map<std::string, std::vector<Address>, std::less<>> names_;
+    std::map<std::string, Nanos, std::less<>> name_delays_;
+    std::vector<std::pair<Address, const Machine*>> more_addresses_;  // their port is 0
 };
 
 }  // namespace ringlay::env

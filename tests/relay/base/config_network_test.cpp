@@ -2,7 +2,7 @@
 #include "tests/relay/base/config_rig.hpp"
 
 using namespace ringlay::base;
-using namespace ringlay::tests;
+using namespace ringlay::support;
 using Catch::Contains;
 
 TEST_CASE("any IP address may be served at, in one form") {

@@ -8,7 +8,7 @@
 
 #include "relay/base/config.hpp"
 
-namespace ringlay::tests {
+namespace ringlay::support {
 
 using Arguments = std::vector<std::string_view>;
 
@@ -25,4 +25,4 @@ inline std::string refusal(const Arguments& arguments, const base::Environment& 
     return invocation.error().text;
 }
 
-}  // namespace ringlay::tests
+}  // namespace ringlay::support

@@ -9,7 +9,7 @@
 #include "tests/relay/base/config_rig.hpp"
 
 using namespace ringlay::base;
-using namespace ringlay::tests;
+using namespace ringlay::support;
 using Catch::Contains;
 using Action = Invocation::Action;
 
