@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -205,11 +204,8 @@ std::expected<std::unique_ptr<TlsClientContext>, std::string> TlsClientContext::
 std::expected<std::unique_ptr<TlsClientContext>, std::string> TlsClientContext::load(
     const std::string& bundle) {
     std::vector<std::string> places;
-    const char* from_environment = std::getenv("SSL_CERT_FILE");
     if (!bundle.empty()) {
         places.push_back(bundle);
-    } else if (from_environment != nullptr && *from_environment != '\0') {
-        places.emplace_back(from_environment);
     } else {
         places.assign(usual_bundles.begin(), usual_bundles.end());
     }

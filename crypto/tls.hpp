@@ -4,9 +4,9 @@
 // Owner    a context is made once and shared, constant afterwards; it outlives its engines. An
 //          engine belongs to one connection.
 // Thread   contexts: any. An engine: one at a time.
-// Bound    in: one record (16 KiB) that has come in part; out: 64 KiB that take_sent() has not taken
-//          bound what write() accepts. Both are given back while nothing is on its way. A peer that
-//          sends 256 KiB of handshake, or of anything that is not plain bytes, is refused.
+// Bound    in: one record (16 KiB) that has come in part; out: 64 KiB that take_sent() has not
+//          taken bound what write() accepts. Both are given back while nothing is on its way. A
+//          peer that sends 256 KiB of handshake, or of anything but plain bytes, is refused.
 // Errors   Result: malformed (the peer's TLS is not in order), no_permission (a certificate that
 //          is not to be believed), closed, invalid (no name of a host); failure() has a sentence
 //          for an operator. An engine that has failed stays so.
@@ -30,7 +30,7 @@ class TlsEngine;
 // What a client believes: a bundle of certificate authorities, TLS 1.2 or later.
 class TlsClientContext {
   public:
-    // `bundle`: a PEM file; empty: SSL_CERT_FILE, then the places where distributions keep it.
+    // `bundle`: a PEM file; empty: the first there is of the places where distributions keep it.
     // Errors: a sentence that says which files were looked for.
     static std::expected<std::unique_ptr<TlsClientContext>, std::string> load(
         const std::string& bundle);
@@ -92,6 +92,7 @@ class TlsEngine {
     // handshake() or read(); what that call leaves is kept. Call read() until it has nothing, then
     // again.
     Result<void> received(Bytes ciphertext);
+    Result<void> received(Buffer&& ciphertext) = delete;  // it would be gone too soon
     void received_end();  // the network has no more: without a goodbye before it, a cut
     bool was_cut() const;
 

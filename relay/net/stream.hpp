@@ -8,8 +8,8 @@
 // Owner    whoever dialled or accepted. Destroyed while open, it hangs up.
 // Thread   fibers of one worker: one that receives, one that sends. Without an open operation it
 //          may be moved to another worker.
-// Bound    under TLS: one record that has come in part (16 KiB) and 64 KiB that are leaving, nothing
-//          of it while the connection is idle.
+// Bound    under TLS: one record that has come in part (16 KiB) and 64 KiB that are leaving,
+//          nothing of it while the connection is idle.
 // Errors   those of env::Socket. Under TLS also malformed (the peer's TLS is not in order) and, for
 //          a connection that ended without the goodbye of TLS, closed.
 #pragma once
