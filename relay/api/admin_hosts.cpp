@@ -415,7 +415,8 @@ std::string AdminHosts::effect_of(std::string_view target) {
             return "this bans hosts of " + trusted + ", a trusted domain";
     }
     std::size_t count = 0;
-    for (const HostView& view : *sources_.book.views()) {
+    const auto views = sources_.book.views();
+    for (const HostView& view : *views) {
         if (is_below(view.row.address.name, domain)) ++count;
     }
     if (count <= max_hosts_unconfirmed) return {};

@@ -111,7 +111,8 @@ std::expected<void, std::string> Discovery::take_list(Upstream& upstream) {
     status.rejection.clear();
     status.is_cut = false;
     std::unordered_set<std::string> known;
-    for (const HostView& view : *book_.views()) known.insert(host_name(view.row.address));
+    const auto views = book_.views();
+    for (const HostView& view : *views) known.insert(host_name(view.row.address));
 
     std::unordered_set<std::string> cursors;
     std::string cursor;

@@ -27,8 +27,8 @@
 namespace ringlay::hosts {
 
 struct DiscoveryOptions {
-    std::vector<std::string> upstreams;  // http(s)://host[:port]
-    std::string user_agent;
+    std::vector<std::string> upstreams = {};  // http(s)://host[:port]
+    std::string user_agent = {};
     Nanos interval = std::chrono::minutes(20);     // between two lists, and up to a tenth more
     Nanos first_retry = std::chrono::seconds(30);  // then twice as long, up to `interval`
     Nanos page_time = std::chrono::seconds(30);
@@ -44,12 +44,12 @@ struct DiscoveryStatus {
     WallMillis next_attempt{};  // 0: it is under way
     // Of the last list, or of the part of it that was read:
     std::size_t listed = 0;
-    std::size_t added = 0;     // that were new
-    std::size_t rejected = 0;  // no names of hosts, banned there or here, above a quota ...
-    std::string rejection;     // why, of the last one
-    bool is_cut = false;       // there was more than is read of one list
+    std::size_t added = 0;       // that were new
+    std::size_t rejected = 0;    // no names of hosts, banned there or here, above a quota ...
+    std::string rejection = {};  // why, of the last one
+    bool is_cut = false;         // there was more than is read of one list
     // Why the last attempt failed; empty: it did not.
-    std::string failure;
+    std::string failure = {};
 };
 
 class Discovery {

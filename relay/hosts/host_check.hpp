@@ -25,7 +25,7 @@ namespace ringlay::hosts {
 bool names_a_relay(std::string_view server);
 
 struct HostCheckOptions {
-    std::string user_agent;
+    std::string user_agent = {};
     Nanos patience = std::chrono::seconds(5);  // of the question; and before it, of waiting for it
     std::uint64_t max_body_bytes = 64 * 1024;
     Nanos remembered_for = std::chrono::minutes(10);
