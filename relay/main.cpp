@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,12 +57,30 @@ base::LogFormat log_format(base::LogFormat wanted) {
     return isatty(STDERR_FILENO) != 0 ? base::LogFormat::text : base::LogFormat::json;
 }
 
+// What TLS believes; without it the relay runs all the same, and says so.
+struct Trust {
+    std::unique_ptr<crypto::TlsClientContext> context;
+    std::string obstacle;
+};
+
+Trust load_trust(const std::string& bundle) {
+    auto loaded = crypto::TlsClientContext::load(bundle);
+    if (!loaded) return {nullptr, std::move(loaded.error())};
+    return {std::move(*loaded), {}};
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string all;
+    for (const std::string& word : words) all += (all.empty() ? "" : ",") + word;
+    return all;
+}
+
 std::uint64_t unix_ms() {
     return static_cast<std::uint64_t>(fiber::wall().count());
 }
 
 void log_start(base::Logger& logger, const base::Invocation& invocation, const Address& firehose,
-               const Address& http) {
+               const Address& http, const Trust& trust) {
     const base::Config& config = invocation.config;
     logger.log(base::LogLevel::info, unix_ms(), "serving",
                {{"version", version},
@@ -69,20 +88,25 @@ void log_start(base::Logger& logger, const base::Invocation& invocation, const A
                 {"http", "http://" + http.text()},
                 {"data_dir", config.data_dir},
                 {"workers", config.workers},
-                {"hosts", config.hosts.size()}});
-    logger.log(
-        base::LogLevel::info, unix_ms(), "loopback only",
-        {{"reason",
-          "hosts and directories are reached by plain HTTP, so nobody else may rely on it"}});
-    if (config.plc_url.starts_with("https:")) {
-        logger.log(base::LogLevel::warn, unix_ms(), "directory cannot be asked",
-                   {{"plc_url", config.plc_url},
-                    {"reason", "this version has no TLS: events pass unverified, or are dropped"},
-                    {"cure", "name one that speaks plain HTTP: --plc-url http://localhost:2582"}});
+                {"hosts", config.hosts.size()},
+                {"upstream", joined(config.upstream)}});
+    if (trust.context) {
+        logger.log(
+            base::LogLevel::info, unix_ms(), "certificate authorities",
+            {{"file", trust.context->source()}, {"count", trust.context->authority_count()}});
+    } else {
+        logger.log(base::LogLevel::error, unix_ms(), "no TLS: nothing is reached by https or wss",
+                   {{"reason", trust.obstacle},
+                    {"cure", "install ca-certificates, or name a bundle with --ca-bundle"}});
     }
-    if (config.hosts.empty()) {
-        logger.log(base::LogLevel::warn, unix_ms(), "no hosts",
-                   {{"cure", "name the hosts to subscribe to: --hosts http://localhost:2583"}});
+    if (config.admin_passwords.empty()) {
+        logger.log(base::LogLevel::info, unix_ms(), "no administration",
+                   {{"cure", "set RELAY_ADMIN_PASSWORD or --admin-password-file"}});
+    }
+    if (config.hosts.empty() && config.upstream.empty()) {
+        logger.log(base::LogLevel::warn, unix_ms(),
+                   "no hosts are named: whoever calls requestCrawl",
+                   {{"cure", "--hosts https://pds.example, or --upstream bsky.network"}});
     }
 }
 
@@ -119,6 +143,10 @@ void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtim
 
 int run_relay(base::Invocation invocation) {
     env::raise_descriptor_limit();
+    const Trust trust = load_trust(invocation.config.ca_bundle);
+    if (!trust.context && !invocation.config.ca_bundle.empty()) {
+        return refuse(base::config_exit_code, "ca_bundle: " + trust.obstacle);
+    }
     base::Logger logger(invocation.config.log_level, log_format(invocation.config.log_format));
     auto flush = [&] {
         logger.flush([](std::string_view line) { write_all(STDERR_FILENO, line); });
@@ -136,9 +164,9 @@ int run_relay(base::Invocation invocation) {
     options.config = invocation.config;
     options.version = version;
     options.user_agent = "ringlay/" + std::string(version) + " (atproto-relay)";
-    options.shard.resolver.allows_local_web = true;  // of a relay that speaks plain HTTP anyway
+    options.tls = trust.context.get();
     options.on_started = [&](const Address& firehose, const Address& http) {
-        log_start(logger, invocation, firehose, http);
+        log_start(logger, invocation, firehose, http, trust);
     };
     options.add_metrics = [&](base::Metrics& metrics) {
         add_process_metrics(metrics, program.runtime(), logger, invocation.config.workers + 3);

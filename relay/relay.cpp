@@ -34,6 +34,19 @@ Result<env::Listener> listen_patiently(env::Env& env, const Address& address) {
     return bound;
 }
 
+// Whom the operator has named may be private; else only whom RELAY_ALLOW_PRIVATE_HOSTS allows.
+base::PrivateHosts allowed_private(const base::Config& config) {
+    base::PrivateHosts allowed = config.allow_private_hosts;
+    for (const base::HostAddress& host : config.hosts) allowed.add_host(host.name, host.port);
+    auto add = [&](const std::string& text) {
+        auto url = proto::parse_url(text);
+        if (url) allowed.add_host(url->host, url->port);
+    };
+    add(config.plc_url);
+    for (const std::string& upstream : config.upstream) add(upstream);
+    return allowed;
+}
+
 ingest::ShardOptions shard_options(const RelayOptions& options) {
     const base::Config& config = options.config;
     ingest::ShardOptions shard = options.shard;
@@ -62,6 +75,7 @@ Relay::Relay(env::Runtime& runtime, env::Env& env, base::Logger& logger, RelayOp
       env_(env),
       logger_(logger),
       options_(std::move(options)),
+      outbound_(options_.tls, allowed_private(options_.config)),
       metrics_(worker_count(options_.config)) {}
 
 Relay::~Relay() = default;
@@ -236,7 +250,10 @@ void Relay::start_shards() {
         fiber::call_on(*room->worker, "open the host room", [&] {
             room->hosts = std::make_unique<hosts::HostRoom>(
                 env_, *ingest_->shards, *ingest_metrics_, *log_->sequencer, logger_, *host_metrics_,
-                options_.user_agent);
+                hosts::HostRoomOptions{.user_agent = options_.user_agent,
+                                       .outbound = &outbound_,
+                                       .events_per_second = config.host_events_per_second,
+                                       .dial = hosts::DialLimits().share(config.workers)});
         });
     }
 }
@@ -305,7 +322,7 @@ void Relay::start_hosts() {
             if (host.name == name) known = host;
         }
         WorkerRoom& room = *rooms_[worker_of_host(name, rooms_.size())];
-        fiber::call_on(*room.worker, "add a host", [&] { room.hosts->add(address, known); });
+        fiber::call_on(*room.worker, "add a host", [&] { room.hosts->add(address, {}, known); });
     }
 }
 

@@ -37,6 +37,7 @@
 #include "relay/identity/identity_metrics.hpp"
 #include "relay/ingest/ingest_metrics.hpp"
 #include "relay/ingest/shard.hpp"
+#include "relay/net/outbound.hpp"
 
 namespace rocksdb {
 class Env;
@@ -50,8 +51,9 @@ struct RelayOptions {
     std::string user_agent;
     event_log::LogOptions log;  // beyond what config says
     firehose::ConsumerLimits consumer;
-    rocksdb::Env* index_env = nullptr;  // where the database is; nullptr: on the disk
-    ingest::ShardOptions shard;         // beyond what config says
+    rocksdb::Env* index_env = nullptr;              // where the database is; nullptr: on the disk
+    const crypto::TlsClientContext* tls = nullptr;  // nullptr: hosts and directories by plain HTTP
+    ingest::ShardOptions shard;                     // beyond what config says
     // Called once everything is started, with the ports that were bound.
     std::function<void(const Address& firehose, const Address& http)> on_started;
     // More for /metrics, from whoever knows the process.
@@ -91,6 +93,8 @@ class Relay {
     std::string host_name(std::uint32_t host_id);
 
     api::LogStatus log_status() const;
+    api::IngestStatus ingest_status() const;
+    std::string wedge() const;
     api::FoldStatus fold_status() const;
     api::RelayStatus relay_status();
     void register_metrics();
@@ -110,6 +114,7 @@ class Relay {
     env::Env& env_;
     base::Logger& logger_;
     const RelayOptions options_;
+    const net::Outbound outbound_;
     WallMillis started_{};
     std::atomic<fiber::Worker*> main_worker_{nullptr};
     StopRequest stop_request_;

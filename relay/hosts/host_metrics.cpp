@@ -13,6 +13,16 @@ HostMetrics::HostMetrics(base::Metrics& metrics, std::size_t host_count, const W
       window_waits(metrics.counter(
           "relay_host_window_waits_total",
           "Times a host was not read because its window of events in flight was full.")),
+      rate_waits(metrics.counter("relay_host_rate_waits_total",
+                                 "Times a host was not read because it had used up its rate.")),
+      poison_steps(metrics.counter(
+          "relay_host_poison_steps_total",
+          "Times a cursor was moved over a message that ended the connection again and again.")),
+      quarantines(metrics.counter("relay_host_quarantines_total",
+                                  "Times a host was put off for sending invalid events.")),
+      relays_refused(metrics.counter("relay_host_relays_refused_total",
+                                     "Connections ended because the host says it is a relay.")),
+      dialling(metrics.gauge("relay_hosts_dialling", "Hosts that are being connected to.")),
       connected(metrics.gauge("relay_connected_inbound", "Hosts whose stream is connected.")),
       window_events(metrics.queue("host_windows_events", host_count * window.max_events)),
       window_bytes(metrics.queue("host_windows_bytes", host_count * window.max_bytes)) {

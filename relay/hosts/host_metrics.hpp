@@ -21,6 +21,11 @@ struct HostMetrics {
     base::Counter& connects;
     base::Counter& connect_failures;
     base::Counter& window_waits;
+    base::Counter& rate_waits;
+    base::Counter& poison_steps;
+    base::Counter& quarantines;
+    base::Counter& relays_refused;
+    base::Gauge& dialling;
     base::Gauge& connected;
     base::QueueGauge& window_events;  // of all hosts
     base::QueueGauge& window_bytes;

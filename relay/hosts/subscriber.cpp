@@ -1,6 +1,9 @@
 #include "relay/hosts/subscriber.hpp"
 
+#include <algorithm>
+
 #include "proto/url.hpp"
+#include "relay/hosts/host_check.hpp"
 
 namespace ringlay::hosts {
 namespace {
@@ -37,7 +40,9 @@ std::string with_reason(std::string_view what, std::string_view reason) {
 
 std::string host_name(const base::HostAddress& address) {
     bool is_ipv6 = address.name.find(':') != std::string::npos;
-    return (is_ipv6 ? "[" + address.name + "]" : address.name) + ":" + std::to_string(address.port);
+    std::string name = is_ipv6 ? "[" + address.name + "]" : address.name;
+    if (address.is_tls && address.port == proto::default_port(proto::Scheme::https)) return name;
+    return name + ":" + std::to_string(address.port);
 }
 
 std::string_view phase_name(HostPhase phase) {
@@ -54,17 +59,26 @@ std::string_view phase_name(HostPhase phase) {
     return "?";
 }
 
-Subscriber::Subscriber(HostContext& context, base::HostAddress address,
+Subscriber::Subscriber(HostContext& context, base::HostAddress address, const HostOrders& orders,
                        const std::optional<event_log::Host>& known)
     : context_(context),
       address_(std::move(address)),
-      host_{.id = 0, .name = host_name(address_)},
+      orders_(orders),
       window_(context.shards, context.sequencer, context.bell, context.metrics, context.window),
-      last_seq_(known ? known->upstream_seq : 0) {
+      rate_(HostRate::limits_of(orders, orders.accounts, context.events_per_second)),
+      last_seq_(known ? known->upstream_seq : 0),
+      is_live_only_(last_seq_ == 0 && orders.begins_live),
+      counts_anew_(is_live_only_),
+      is_quarantined_(orders.is_quarantined) {
+    host_.name = host_name(address_);
+    host_.is_tls = address_.is_tls;
     if (known) logged_above_.assign(known->seqs_above.rbegin(), known->seqs_above.rend());
 }
 
-HostStatus Subscriber::status() const {
+HostStatus Subscriber::status() {
+    const Nanos now = context_.env.clock.now();
+    const ingest::HostCounts& counts = host_.counts;
+    const std::uint64_t newest_ms = counts.newest_rev_ms.load(std::memory_order_relaxed);
     return {.name = host_.name,
             .phase = phase_,
             .last_seq = last_seq_,
@@ -74,82 +88,168 @@ HostStatus Subscriber::status() const {
             .window_bytes = window_.bytes(),
             .last_event = last_event_,
             .next_attempt = next_attempt_,
-            .failure = failure_};
+            .failure = failure_,
+            .failed_at = failed_at_,
+            .connected_since = connected_since_,
+            .server = server_,
+            .passed = counts.passed.load(std::memory_order_relaxed),
+            .refused = counts.refused.load(std::memory_order_relaxed),
+            .forged = counts.forged.load(std::memory_order_relaxed) + unreadable_,
+            .accounts = accounts(),
+            .events_per_second = rate_.events_per_second(now),
+            .bytes_per_second = rate_.bytes_per_second(now),
+            .limit_events_per_second = static_cast<std::uint32_t>(rate_.limits().events_per_second),
+            .lag_ms = newest_ms == 0 || newest_ms > now_ms() ? 0 : now_ms() - newest_ms,
+            .is_throttled = rate_.is_throttled(now),
+            .is_quarantined = is_quarantined_,
+            .is_relay = is_relay_};
+}
+
+std::uint64_t Subscriber::accounts() const {
+    return orders_.accounts + host_.counts.new_accounts.load(std::memory_order_relaxed);
+}
+
+void Subscriber::change(const HostOrders& orders) {
+    orders_ = orders;
+    // Those that were met since the start are counted already.
+    host_.counts.new_accounts.store(0, std::memory_order_relaxed);
+    charged_accounts_ = 0;
+    if (!orders.is_quarantined) is_quarantined_ = false;
+    rate_.change(HostRate::limits_of(orders_, accounts(), context_.events_per_second),
+                 context_.env.clock.now());
+    woken_.set();
+}
+
+void Subscriber::set_cursor(std::optional<std::uint64_t> cursor) {
+    last_seq_ = cursor.value_or(0);
+    is_live_only_ = !cursor;
+    counts_anew_ = true;
+    poison_.passed();
 }
 
 void Subscriber::run() {
     auto id = context_.sequencer.register_host(host_.name);
     if (!id) return set_phase(HostPhase::stopped);
     host_.id = *id;
+    good_until_ = context_.env.clock.now();
     while (!fiber::is_cancelled()) {
         Nanos began = context_.env.clock.now();
         events_of_connection_ = 0;
-        std::string end = connect_and_read();
+        End end = connect_and_read();
+        connected_since_ = {};
         if (fiber::is_cancelled()) break;
 
-        back_off_.connection_ended(events_of_connection_ > 0, context_.env.clock.now() - began);
-        Nanos delay = back_off_.take(context_.env.random.next());
-        auto delay_ms = std::chrono::duration_cast<WallMillis>(delay);
-        next_attempt_ = context_.env.clock.wall() + delay_ms;
-        failure_ = std::move(end);
+        const Nanos now = context_.env.clock.now();
+        const bool was_good = events_of_connection_ > 0;
+        if (was_good) good_until_ = now;
+        back_off_.connection_ended(was_good, now - began);
+        if (end.is_poison && !was_good) step_over_poison();
+        const Nanos pause = pause_after(end);
+        auto pause_ms = std::chrono::duration_cast<WallMillis>(pause);
+        failed_at_ = context_.env.clock.wall();
+        next_attempt_ = failed_at_ + pause_ms;
+        failure_ = std::move(end.why);
         set_phase(HostPhase::waiting);
-        context_.logger.log(base::LogLevel::warn, now_ms(), "host disconnected",
+        context_.logger.log(context_.disconnects, base::LogLevel::warn, now_ms(),
+                            "host disconnected",
                             {{"host", host_.name},
                              {"reason", failure_},
                              {"seq", last_seq_},
-                             {"retry_ms", delay_ms.count()}});
-        if (!fiber::sleep_for(delay)) break;
+                             {"retry_ms", pause_ms.count()}});
+        if (!wait_for_attempt(pause)) break;
     }
     set_phase(HostPhase::stopped);
 }
 
-std::string Subscriber::connect_and_read() {
+Nanos Subscriber::pause_after(const End& end) {
+    const Nanos failing_for = context_.env.clock.now() - good_until_;
+    const Nanos pause = back_off_.take(context_.env.random.next(), failing_for);
+    return is_quarantined_ || end.is_relay ? std::max(pause, put_off_for) : pause;
+}
+
+Result<void> Subscriber::wait_for_attempt(Nanos pause) {
+    woken_.reset();
+    auto waited = woken_.wait(Deadline::in(pause));
+    if (!waited) {
+        if (waited.error().code == Errc::timed_out) return {};
+        return waited;
+    }
+    return fiber::sleep_until(Deadline{last_attempt_ + least_pause});
+}
+
+// While it is not known to be there, it is asked for nothing less than before.
+std::string Subscriber::subscribe_url() const {
+    std::string url = address_.is_tls ? "wss://" : "ws://";
+    url.append(host_.name).append(subscribe_target);
+    if (!is_live_only_) url += "?cursor=" + std::to_string(last_seq_);
+    return url;
+}
+
+Subscriber::End Subscriber::connect_and_read() {
     set_phase(HostPhase::connecting);
-    std::string url = "ws://" + host_.name + std::string(subscribe_target);
-    if (!restarts_live_) url += "?cursor=" + std::to_string(last_seq_);
+    auto pass = context_.gate.enter(connections_ > 0 || last_seq_ > 0);
+    if (!pass) return {.why = "stopped"};
+    last_attempt_ = context_.env.clock.now();
+    const std::string url = subscribe_url();
     auto parsed = proto::parse_url(url);
-    if (!parsed) return with_reason("host name", parsed.error().what);
+    if (!parsed) return {.why = with_reason("host name", parsed.error().what)};
 
     net::WebSocketClientOptions options;
     options.deadline = Deadline::in(connect_timeout);
+    options.outbound = context_.outbound;
     options.headers.add("User-Agent", context_.user_agent);
+    context_.metrics.dialling.add(1);
     auto client = net::WebSocketClient::connect(context_.env, *parsed, options);
+    context_.metrics.dialling.add(-1);
+    {
+        auto left = std::move(*pass);
+    }
     if (!client) {
         context_.metrics.connect_failures.add_shared();
-        return with_reason("connect", client.error().reason);
+        return {.why = with_reason("connect", client.error().reason)};
+    }
+    server_ = client->handshake().headers.find("Server").value_or("");
+    is_relay_ = names_a_relay(server_);
+    if (is_relay_) {
+        context_.metrics.relays_refused.add_shared();
+        return {.why = "it is a relay, not a host (Server: " + server_ + ")", .is_relay = true};
     }
     ++connections_;
     context_.metrics.connects.add_shared();
     context_.metrics.connected.add(1);
+    connected_since_ = context_.env.clock.wall();
     set_phase(HostPhase::connected);
-    context_.logger.log(base::LogLevel::info, now_ms(), "host connected",
-                        {{"host", host_.name}, {"cursor", last_seq_}, {"live", restarts_live_}});
-    std::string end = read(*client);
+    context_.logger.log(context_.connects, base::LogLevel::info, now_ms(), "host connected",
+                        {{"host", host_.name}, {"cursor", last_seq_}, {"live", is_live_only_}});
+    judge_.forget();
+    judged_at_ = context_.env.clock.now();
+    End end = read(*client);
     context_.metrics.connected.add(-1);
     return end;
 }
 
-std::string Subscriber::read(net::WebSocketClient& client) {
+Subscriber::End Subscriber::read(net::WebSocketClient& client) {
     for (;;) {
+        if (auto why = judge()) return {.why = std::move(*why)};
         auto message = client.receive(Deadline::in(ping_after));
         if (!message) {
-            if (message.error().code == Errc::closed) return closed_words(client);
+            if (message.error().code == Errc::closed) return {.why = closed_words(client)};
             if (message.error().code != Errc::timed_out) {
-                if (message.error().code == Errc::too_large) {
-                    context_.ingest.failed(ingest::Check::size).add_shared();
-                }
-                return with_reason("stream", message.error().what);
+                const bool is_too_large = message.error().code == Errc::too_large;
+                if (is_too_large) context_.ingest.failed(ingest::Check::size).add_shared();
+                return {.why = with_reason("stream", message.error().what),
+                        .is_poison = is_too_large};
             }
             if (context_.env.clock.now() - client.last_heard() >= dead_after) {
-                return "stream: silent although pinged";
+                return {.why = "stream: silent although pinged"};
             }
             static_cast<void>(client.send_ping());
             continue;
         }
-        std::string end;
+        End end;
         auto handled = handle(client, std::move(*message), end);
-        if (!handled) return with_reason("event log", handled.error().what);
-        if (!end.empty()) {
+        if (!handled) return {.why = with_reason("event log", handled.error().what)};
+        if (!end.why.empty()) {
             static_cast<void>(
                 client.close(net::close_code::policy, {}, Deadline::in(std::chrono::seconds(1))));
             return end;
@@ -157,10 +257,43 @@ std::string Subscriber::read(net::WebSocketClient& client) {
     }
 }
 
+// Every ten seconds: what the shards have found of its events, and what this fiber has.
+std::optional<std::string> Subscriber::judge() {
+    constexpr Nanos interval = std::chrono::seconds(10);
+    const Nanos now = context_.env.clock.now();
+    if (now - judged_at_ < interval) return std::nullopt;
+    judged_at_ = now;
+    const std::uint64_t passed = host_.counts.passed.load(std::memory_order_relaxed) +
+                                 host_.counts.refused.load(std::memory_order_relaxed);
+    const std::uint64_t forged = host_.counts.forged.load(std::memory_order_relaxed) + unreadable_;
+    judge_.add(now, passed - std::exchange(judged_good_, passed),
+               forged - std::exchange(judged_bad_, forged));
+    rate_.change(HostRate::limits_of(orders_, accounts(), context_.events_per_second), now);
+    const auto connected_for = context_.env.clock.wall() - connected_since_;
+    if (orders_.is_trusted || !judge_.is_bad(now)) {
+        if (connected_for >= put_off_for) is_quarantined_ = false;
+        return std::nullopt;
+    }
+    is_quarantined_ = true;
+    context_.metrics.quarantines.add_shared();
+    return "quarantined: " + std::to_string(judge_.bad_percent(now)) +
+           " % of its events in ten minutes were invalid";
+}
+
+void Subscriber::step_over_poison() {
+    const std::uint64_t step = poison_.poisoned(last_seq_);
+    if (step == 0) return;
+    last_seq_ += step;
+    context_.metrics.poison_steps.add_shared();
+    context_.logger.log(base::LogLevel::warn, now_ms(), "stepping over what ends the connection",
+                        {{"host", host_.name}, {"cursor", last_seq_}, {"step", step}});
+}
+
 Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMessage message,
-                                std::string& end) {
+                                End& end) {
     std::uint32_t worker = fiber::Worker::current().index();
-    context_.metrics.received_bytes.add(worker, message.bytes().size());
+    const std::size_t received = message.bytes().size();
+    context_.metrics.received_bytes.add(worker, received);
     Ruling ruling;
     if (message.is_text()) {
         ruling.outcome = Outcome::text;
@@ -184,24 +317,41 @@ Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMess
         }
     }
     count(ruling);
+    Result<void> handled;
     if (ruling.outcome == Outcome::repaired) {
         auto frame = proto::peek(repaired);
         RINGLAY_ASSERT(frame.has_value() && !frame->needs_repair);  // of our own making
-        return pass(client, std::move(repaired), *frame);
-    }
-    if (ruling.outcome == Outcome::passed) {
+        handled = pass(client, std::move(repaired), *frame);
+    } else if (ruling.outcome == Outcome::passed) {
         // The DID is where it was, but in the message's own memory.
-        Bytes received = message.bytes();
+        Bytes bytes = message.bytes();
         auto did_offset = static_cast<std::size_t>(ruling.frame.did.data() -
-                                                   reinterpret_cast<const char*>(received.data()));
+                                                   reinterpret_cast<const char*>(bytes.data()));
         Buffer owned = std::move(message).into_buffer();
         proto::Peek frame = ruling.frame;
         frame.did = std::string_view(reinterpret_cast<const char*>(owned.data()) + did_offset,
                                      frame.did.size());
-        return pass(client, std::move(owned), frame);
+        handled = pass(client, std::move(owned), frame);
+    } else {
+        note(ruling, end);
     }
-    note(ruling, end);
-    return {};
+    if (!handled || !end.why.empty()) return handled;
+    return keep_rate(client, received);
+}
+
+// A host that has used up its rate is not read; TCP slows it.
+Result<void> Subscriber::keep_rate(net::WebSocketClient& client, std::size_t bytes) {
+    Nanos now = context_.env.clock.now();
+    const std::uint64_t met = host_.counts.new_accounts.load(std::memory_order_relaxed);
+    rate_.charge(now, bytes, met - std::exchange(charged_accounts_, met));
+    const Nanos wait = rate_.until_free(now);
+    if (wait == Nanos::zero()) return {};
+    context_.metrics.rate_waits.add_shared();
+    client.let_go_of_buffer();
+    auto slept = fiber::sleep_for(wait);
+    now = context_.env.clock.now();
+    rate_.was_held(now, wait);
+    return slept;
 }
 
 // Of the events that an earlier life has put into the log above the cursor, each once.
@@ -212,6 +362,9 @@ bool Subscriber::was_logged_before(std::uint64_t seq) {
 
 void Subscriber::count(const Ruling& ruling) {
     std::uint32_t worker = fiber::Worker::current().index();
+    if (auto check = row_of(ruling.outcome).fails; check && ingest::is_of_bad_faith(*check)) {
+        ++unreadable_;
+    }
     context_.metrics.frames(ruling.outcome).add(worker);
     if (auto check = row_of(ruling.outcome).fails) context_.ingest.failed(*check).add(worker);
 }
@@ -219,7 +372,7 @@ void Subscriber::count(const Ruling& ruling) {
 // An event goes into the window and to its shard. `frame` has views of `message`'s memory.
 Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
                               const proto::Peek& frame) {
-    if (restarts_live_) {
+    if (counts_anew_) {
         auto restarted = restart_cursor(frame.seq);
         if (!restarted) return restarted;
     }
@@ -249,6 +402,7 @@ Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
 
     ++events_;
     ++events_of_connection_;
+    poison_.passed();
     return {};
 }
 
@@ -267,13 +421,14 @@ Result<void> Subscriber::restart_cursor(std::uint64_t first_seq) {
     drained = window_.drain();
     if (!drained) return drained;
     logged_above_.clear();
-    restarts_live_ = false;
-    context_.logger.log(base::LogLevel::warn, now_ms(), "host counts anew",
+    counts_anew_ = false;
+    is_live_only_ = false;
+    context_.logger.log(base::LogLevel::info, now_ms(), "host counts from here",
                         {{"host", host_.name}, {"seq", first_seq}});
     return {};
 }
 
-void Subscriber::note(const Ruling& ruling, std::string& end) {
+void Subscriber::note(const Ruling& ruling, End& end) {
     switch (ruling.outcome) {
         case Outcome::info:
             context_.logger.log(base::LogLevel::warn, now_ms(), "host says",
@@ -283,9 +438,10 @@ void Subscriber::note(const Ruling& ruling, std::string& end) {
                                  {"cursor", last_seq_}});
             return;
         case Outcome::error:
-            end = with_reason("host error", ruling.frame.name);
+            end.why = with_reason("host error", ruling.frame.name);
             if (ruling.frame.name == "FutureCursor" && last_seq_ > 0) {
-                restarts_live_ = true;
+                is_live_only_ = true;
+                counts_anew_ = true;
                 last_seq_ = 0;
             }
             return;
@@ -302,18 +458,16 @@ void Subscriber::note(const Ruling& ruling, std::string& end) {
                                 {{"host", host_.name}, {"seq", last_seq_}, {"reason", ruling.why}});
             return;
         case Outcome::malformed:
-            end = with_reason("malformed frame", ruling.why);
+            end.why = with_reason("malformed frame", ruling.why);
+            end.is_poison = true;
             return;
         case Outcome::text:
-            end = "malformed frame: a text message";
+            end.why = "malformed frame: a text message";
+            end.is_poison = true;
             return;
         default:
             return;
     }
-}
-
-void Subscriber::set_phase(HostPhase phase) {
-    phase_ = phase;
 }
 
 std::uint64_t Subscriber::now_ms() const {

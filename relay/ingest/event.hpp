@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -18,10 +19,21 @@
 
 namespace ringlay::ingest {
 
+// What shards count of a host; by several of them, relaxed. Nothing here decides about an event.
+struct HostCounts {
+    std::atomic<std::uint64_t> passed{0};
+    std::atomic<std::uint64_t> forged{0};         // dropped for what no honest host sends
+    std::atomic<std::uint64_t> refused{0};        // dropped for anything else
+    std::atomic<std::uint64_t> new_accounts{0};   // first met, or moved here
+    std::atomic<std::uint64_t> newest_rev_ms{0};  // of what passed: unix time
+};
+
 // Outlives the events that point to it.
 struct HostRef {
     std::uint32_t id = 0;  // the log's number
     std::string name;      // as proto::host_of_endpoint() writes it
+    bool is_tls = false;   // how it is reached
+    mutable HostCounts counts;
 };
 
 struct Event : event_log::Entry {

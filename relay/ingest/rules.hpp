@@ -52,6 +52,20 @@ constexpr std::size_t index_of(Check check) {
     return static_cast<std::size_t>(check) - 1;
 }
 
+// Whether an event that fails it says something about its host: not so what is merely repeated,
+// late or early, or of an account that is inactive.
+constexpr bool is_of_bad_faith(Check check) {
+    switch (check) {
+        case Check::seq:
+        case Check::active:
+        case Check::rev:
+        case Check::future:
+            return false;
+        default:
+            return true;
+    }
+}
+
 // What is known when the rules run. Views; nothing here outlives the call.
 struct Knowledge {
     // Of the DID's identity. `is_definite_none`: looked up, and there is none that works.

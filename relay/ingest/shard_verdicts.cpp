@@ -50,6 +50,7 @@ void Shard::Core::pass(Event& event, Account& account, const Ruling& ruling) {
     if (auto said = put_into_our_words(event, account, ruling); !said) {
         return drop(event, Check::fields, said.error().what);
     }
+    count_passed(event, account, ruling);
     account.host_id = event.host_id;
     if (ruling.proof) {
         RINGLAY_ASSERT(ruling.proof->is_verified);
@@ -90,6 +91,9 @@ void Shard::Core::pass_unverified(Event& event, const Account& account, const Ru
 }
 
 void Shard::Core::drop(Event& event, Check check, std::string_view why) {
+    HostCounts& counts = event.host->counts;
+    (is_of_bad_faith(check) ? counts.forged : counts.refused)
+        .fetch_add(1, std::memory_order_relaxed);
     context.metrics.failed(check).add(me);
     context.metrics.dropped.add(me);
     if (context.logger.enabled(base::LogLevel::debug)) {
@@ -129,6 +133,20 @@ Result<void> Shard::Core::put_into_our_words(Event& event, const Account& accoun
     event.rewritten = std::move(*words);
     context.metrics.rewritten.add(me);
     return use_rewritten(event);
+}
+
+void Shard::Core::count_passed(const Event& event, const Account& account, const Ruling& ruling) {
+    HostCounts& counts = event.host->counts;
+    counts.passed.fetch_add(1, std::memory_order_relaxed);
+    if (account.host_id != event.host_id) {
+        counts.new_accounts.fetch_add(1, std::memory_order_relaxed);
+    }
+    if (!ruling.proof) return;
+    // Of two shards that do this at once, either will do.
+    const std::uint64_t rev_ms = proto::Tid(ruling.proof->rev).micros() / 1000;
+    if (rev_ms > counts.newest_rev_ms.load(std::memory_order_relaxed)) {
+        counts.newest_rev_ms.store(rev_ms, std::memory_order_relaxed);
+    }
 }
 
 void Shard::Core::set_repo_fields(Event& event, const Ruling::Proof& proof) {

@@ -37,3 +37,17 @@ TEST_CASE("only an event, or a minute of connection, begins anew") {
     back_off.connection_ended(false, 60s);
     CHECK(back_off.take(0) == 500ms);
 }
+
+TEST_CASE("a host that has failed for hours is tried more seldom, and never given up") {
+    constexpr std::uint64_t least = 0;
+    auto settled = [&](Nanos failing_for) {
+        BackOff back_off;
+        for (int i = 0; i < 20; ++i) back_off.take(least, failing_for);
+        return 2 * back_off.take(least, failing_for);
+    };
+    CHECK(settled(59min) == 60s);
+    CHECK(settled(1h) == 10min);
+    CHECK(settled(23h) == 10min);
+    CHECK(settled(24h) == 1h);
+    CHECK(settled(24h * 365) == 1h);
+}

@@ -73,7 +73,7 @@ ShardRig::ShardRig(std::uint64_t seed) : world_(options_of(seed)) {
     plc.emplace(world_, "plc");
     for (std::size_t i = 0; i < host_count; ++i) {
         hosts_.push_back(std::make_unique<StatusHost>(world_, "pds-" + std::to_string(i)));
-        host_refs_.push_back({0, hosts_.back()->name()});
+        host_refs_.emplace_back().name = hosts_.back()->name();
     }
     machine_ = &world_.machine("relay");
     options.resolver.plc_url = plc->url();
@@ -139,7 +139,8 @@ void ShardRig::end() {
 // ----- in the body ----------------------------------------------------------------------------
 
 const HostRef& ShardRig::add_host(std::string name) {
-    HostRef& ref = host_refs_.emplace_back(HostRef{0, std::move(name)});
+    HostRef& ref = host_refs_.emplace_back();
+    ref.name = std::move(name);
     ref.id = sequencer->register_host(ref.name).value();
     return ref;
 }
