@@ -175,6 +175,7 @@ std::int64_t run_file_io(const Op& op) {
 std::int64_t look_up(const std::string& name, std::uint16_t port, std::vector<Address>& into) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
+    hints.ai_flags = AI_ADDRCONFIG;  // a machine without IPv6 is not told of such addresses
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
     int failure = ::getaddrinfo(name.c_str(), nullptr, &hints, &found);

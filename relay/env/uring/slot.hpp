@@ -5,7 +5,6 @@
 #include <sys/uio.h>
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -44,28 +43,34 @@ struct UringKernel::Slot {
     int new_handle = -1;          // connect: the socket until it is connected
     Parts* parts = nullptr;       // send_now, write_at
     PoolJob* job = nullptr;       // on the pool
+    NameJob* name_job = nullptr;  // on the pool of names
     SocketAddress address{};      // accept, connect
     socklen_t address_length = 0;
 };
 
-// A job and what it needs to outlive its operation, if that may be abandoned.
-struct UringKernel::PoolJob final : ThreadPool::Job {
-    enum class State : std::uint8_t { running, abandoned, finished };
+// What a thread of a pool gives back to the worker that asked.
+struct UringKernel::PoolResult {
+    PoolResult(UringKernel& home, fiber::Op& asked) : kernel(home), op(asked) {}
+    virtual ~PoolResult() = default;
 
-    UringKernel* kernel = nullptr;
-    fiber::Op* op = nullptr;
-    ThreadPool* pool = nullptr;
+    void give_back();  // once; the worker may destroy it before this returns
+
+    UringKernel& kernel;
+    fiber::Op& op;
     std::int64_t result = 0;
-    PoolJob* next_result = nullptr;
+    std::vector<Address> addresses;  // of a look-up
+    PoolResult* next = nullptr;
+};
 
-    // A look-up touches only these, so that its operation can end before it.
-    bool is_look_up = false;
-    std::string name;
-    std::uint16_t port = 0;
-    std::vector<Address> addresses;
-    std::atomic<State> state{State::running};
-
+struct UringKernel::PoolJob final : PoolResult, ThreadPool::Job {
+    using PoolResult::PoolResult;
     void run() override;
+};
+
+struct UringKernel::NameJob final : PoolResult, NamePool::Question {
+    NameJob(UringKernel& home, fiber::Op& asked)
+        : PoolResult(home, asked), Question(std::string(asked.name), asked.address.port) {}
+    void answered(std::int64_t count, std::vector<Address> found) override;
 };
 
 }  // namespace ringlay::env

@@ -61,6 +61,11 @@ void configure_stream(int handle) {
 
 int make_listener(Address& address) {
     int handle = make_stream_socket(address);
+    bool is_every_address = address.ip == Address().ip;
+    if (handle == -EAFNOSUPPORT && is_every_address) {  // a kernel without IPv6
+        address = Address::v4(0, 0, 0, 0, address.port);
+        handle = make_stream_socket(address);
+    }
     if (handle < 0) return handle;
     set_option(handle, SOL_SOCKET, SO_REUSEADDR, 1);
     if (!address.is_v4()) set_option(handle, IPPROTO_IPV6, IPV6_V6ONLY, 0);  // `::` takes IPv4 too

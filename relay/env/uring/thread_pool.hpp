@@ -1,4 +1,4 @@
-// Threads for calls that block: names, rare calls on files, jobs of fiber::blocking(). Threads are
+// Threads for calls that block: rare calls on files, jobs of fiber::blocking(). Threads are
 // made when a job finds none idle, up to a bound, and stay until the pool ends.
 //
 // Owner    UringRuntime; joined before any kernel that gave it jobs is destroyed, because the last

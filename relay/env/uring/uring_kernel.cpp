@@ -59,7 +59,7 @@ std::string UringKernel::probe() {
     return result < 0 ? explain_ring_failure_here(-result) : std::string();
 }
 
-UringKernel::UringKernel(UringOptions options, ThreadPool& general, ThreadPool& names)
+UringKernel::UringKernel(UringOptions options, ThreadPool& general, NamePool& names)
     : options_(options), general_(general), names_(names), wake_handle_(eventfd(0, EFD_CLOEXEC)) {
     RINGLAY_ASSERT(wake_handle_ >= 0);
 }

@@ -19,7 +19,7 @@
 // An operation is the kernel's from submit() to its one completion. If the submission queue is
 // full, it waits in a list here; nothing ever returns early and leaves the ring a pointer to a dead
 // frame. A job that runs on the pool cannot be stopped: its operation completes when it ends. Only
-// a name look-up, which may take half a minute, is abandoned: it works on memory of its own.
+// a name look-up, which may take half a minute, is forgotten (name_pool.hpp).
 //
 // Owner    UringRuntime; outlives its worker and is outlived by the pools' threads' last job.
 // Thread   the worker's, except wake(), close() and the gauges.
@@ -35,6 +35,7 @@
 #include <memory>
 #include <string>
 
+#include "relay/env/uring/name_pool.hpp"
 #include "relay/env/uring/receive_buffers.hpp"
 #include "relay/env/uring/thread_pool.hpp"
 #include "relay/fiber/kernel.hpp"
@@ -66,7 +67,7 @@ struct UringGauges {
 class UringKernel final : public fiber::Kernel {
   public:
     // The pools must outlive the operations; the kernel must outlive the pools' threads.
-    UringKernel(UringOptions options, ThreadPool& general, ThreadPool& names);
+    UringKernel(UringOptions options, ThreadPool& general, NamePool& names);
     ~UringKernel() override;
 
     // Empty, or why no ring can be made here and what to do about it, in one sentence.
@@ -88,8 +89,10 @@ class UringKernel final : public fiber::Kernel {
     const UringGauges& gauges() const { return gauges_; }
 
   private:
+    struct NameJob;
     struct Parts;
     struct PoolJob;
+    struct PoolResult;
     struct Slot;
 
     // In the order of arrival.
@@ -136,7 +139,7 @@ class UringKernel final : public fiber::Kernel {
 
     UringOptions options_;
     ThreadPool& general_;
-    ThreadPool& names_;
+    NamePool& names_;
     UringGauges gauges_;
 
     io_uring ring_{};
@@ -161,7 +164,7 @@ class UringKernel final : public fiber::Kernel {
     bool is_wake_armed_ = false;
     std::atomic<bool> is_waking_{false};
 
-    std::atomic<PoolJob*> pool_results_{nullptr};  // pushed by pool threads, newest first
+    std::atomic<PoolResult*> pool_results_{nullptr};  // pushed by pool threads, newest first
 
     std::array<std::uint64_t, 32> random_{};
     std::size_t random_left_ = 0;

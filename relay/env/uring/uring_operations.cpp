@@ -320,59 +320,57 @@ void UringKernel::end_starving_receives(int handle) {
 void UringKernel::submit_to_pool(Op& op) {
     Slot& slot = take_slot(op);
     slot.where = Slot::Where::pool;
-    slot.job = new PoolJob;
-    slot.job->kernel = this;
-    slot.job->op = &op;
-    slot.job->pool = op.kind == Op::Kind::resolve ? &names_ : &general_;
     if (op.kind == Op::Kind::resolve) {
-        slot.job->is_look_up = true;
-        slot.job->name = op.name;
-        slot.job->port = op.address.port;
+        slot.name_job = new NameJob(*this, op);
+        names_.ask(*slot.name_job);
+        return;
     }
-    slot.job->pool->submit(*slot.job);
+    slot.job = new PoolJob(*this, op);
+    general_.submit(*slot.job);
 }
 
 void UringKernel::PoolJob::run() {
-    result = is_look_up ? look_up(name, port, addresses) : run_blocking(*op);
-    if (state.exchange(State::finished, std::memory_order_acq_rel) == State::abandoned) {
-        delete this;
-        return;
-    }
+    result = run_blocking(op);
+    give_back();
+}
+
+void UringKernel::NameJob::answered(std::int64_t count, std::vector<Address> found) {
+    result = count;
+    addresses = std::move(found);
+    give_back();
+}
+
+void UringKernel::PoolResult::give_back() {
     // Once it is in the list, the worker may destroy it at any moment.
-    UringKernel& home = *kernel;
-    next_result = home.pool_results_.load(std::memory_order_relaxed);
-    while (!home.pool_results_.compare_exchange_weak(next_result, this, std::memory_order_release,
+    UringKernel& home = kernel;
+    next = home.pool_results_.load(std::memory_order_relaxed);
+    while (!home.pool_results_.compare_exchange_weak(next, this, std::memory_order_release,
                                                      std::memory_order_relaxed)) {
     }
     home.wake();
 }
 
 void UringKernel::take_pool_results() {
-    PoolJob* newest = pool_results_.exchange(nullptr, std::memory_order_acquire);
-    PoolJob* oldest = nullptr;
+    PoolResult* newest = pool_results_.exchange(nullptr, std::memory_order_acquire);
+    PoolResult* oldest = nullptr;
     while (newest != nullptr) {
-        PoolJob* job = std::exchange(newest, newest->next_result);
-        job->next_result = std::exchange(oldest, job);
+        PoolResult* taken = std::exchange(newest, newest->next);
+        taken->next = std::exchange(oldest, taken);
     }
     while (oldest != nullptr) {
-        std::unique_ptr<PoolJob> job(std::exchange(oldest, oldest->next_result));
-        if (job->is_look_up && job->result > 0) *job->op->addresses = std::move(job->addresses);
-        finish(*job->op, job->result);
+        std::unique_ptr<PoolResult> taken(std::exchange(oldest, oldest->next));
+        if (!taken->addresses.empty()) *taken->op.addresses = std::move(taken->addresses);
+        finish(taken->op, taken->result);
     }
 }
 
 void UringKernel::cancel_on_pool(Slot& slot) {
-    PoolJob& job = *slot.job;
-    if (job.pool->withdraw(job)) {
-        delete &job;
-        return finish(*slot.op, -ECANCELED);
-    }
-    if (!job.is_look_up) return;
-    auto expected = PoolJob::State::running;
-    if (job.state.compare_exchange_strong(expected, PoolJob::State::abandoned,
-                                          std::memory_order_acq_rel)) {
-        finish(*slot.op, -ECANCELED);  // the job destroys itself when it ends
-    }
+    bool is_given_up =
+        slot.name_job != nullptr ? names_.forget(*slot.name_job) : general_.withdraw(*slot.job);
+    if (!is_given_up) return;  // its result comes, or has come
+    delete std::exchange(slot.name_job, nullptr);
+    delete std::exchange(slot.job, nullptr);
+    finish(*slot.op, -ECANCELED);
 }
 
 }  // namespace ringlay::env

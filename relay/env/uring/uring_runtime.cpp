@@ -10,7 +10,7 @@ namespace ringlay::env {
 
 struct UringRuntime::Member {
     Member(fiber::WorkerOptions worker_options, const UringOptions& kernel_options,
-           ThreadPool& general, ThreadPool& names)
+           ThreadPool& general, NamePool& names)
         : kernel(kernel_options, general, names), worker(kernel, std::move(worker_options)) {}
 
     UringKernel kernel;
@@ -20,9 +20,7 @@ struct UringRuntime::Member {
 };
 
 UringRuntime::UringRuntime(UringRuntimeOptions options)
-    : options_(std::move(options)),
-      pool_("pool", options_.pool_threads),
-      names_("names", options_.name_threads) {
+    : options_(std::move(options)), pool_("pool", options_.pool_threads), names_(options_.names) {
     if (options_.on_stall) watchdog_ = start_thread("watchdog", [this] { watch(); });
 }
 

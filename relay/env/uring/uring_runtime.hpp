@@ -1,12 +1,13 @@
 // The real world: each worker is a thread with a ring. Beside them a pool for calls that block, one
 // for names (a slow resolver must not hold up files), and a watchdog.
 //
-// Order of the end: the workers' threads, as their last fibers return; the pools' threads, whose
-// last act is to wake a kernel; only then workers and kernels.
+// Order of the end: the workers' threads, as their last fibers return; the pool's threads, whose
+// last act is to wake a kernel; only then workers and kernels. Look-ups of names that nobody waits
+// for any more are left behind: they hold nothing of the runtime's, and the process may end.
 //
 // Owner    main().
 // Thread   start_worker() and the numbers from any; join() and the destructor from the owner's.
-// Bound    threads: workers + pool_threads + name_threads + 1.
+// Bound    threads: workers + pool_threads + names.places + 1.
 #pragma once
 
 #include <condition_variable>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "relay/env/env.hpp"
+#include "relay/env/uring/name_pool.hpp"
 #include "relay/env/uring/thread_pool.hpp"
 #include "relay/env/uring/uring_kernel.hpp"
 
@@ -29,7 +31,7 @@ struct UringRuntimeOptions {
     // Workers of these names read and write files on their own thread (UringOptions::files_inline).
     std::vector<std::string> files_inline_workers;
     std::size_t pool_threads = 8;
-    std::size_t name_threads = 16;
+    NamePoolOptions names;
     Nanos watch_every = std::chrono::milliseconds(250);
     Nanos stall_after = std::chrono::seconds(1);
     // A fiber has kept a worker's thread for longer than `stall_after`; once for each time it does.
@@ -51,7 +53,7 @@ class UringRuntime final : public Runtime {
     void join();
 
     const ThreadPool& pool() const { return pool_; }
-    const ThreadPool& names() const { return names_; }
+    const NamePool& names() const { return names_; }
 
     // Every worker and its numbers, in the order of their start.
     void for_each_worker(
@@ -72,7 +74,7 @@ class UringRuntime final : public Runtime {
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Member>> members_;  // under mutex_; the pools go first
     ThreadPool pool_;
-    ThreadPool names_;
+    NamePool names_;
     std::condition_variable watchdog_wake_;
     bool is_ending_ = false;  // under mutex_
     std::thread watchdog_;
