@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "relay/accounts/follower.hpp"
+#include "relay/api/ingest_pace.hpp"
 #include "relay/api/router.hpp"
 #include "relay/ingest/shard.hpp"
 #include "relay/net/http_server.hpp"
@@ -51,6 +52,7 @@ struct Relay::Ports {
     std::unique_ptr<firehose::Firehose> firehose;
     std::unique_ptr<api::RepoQueries> repos;
     std::vector<std::string> host_names;  // by their number in the log, from 1; see host_name()
+    api::IngestPace pace;
     std::unique_ptr<api::Router> router;
     std::unique_ptr<net::HttpServer> firehose_server;
     std::unique_ptr<net::HttpServer> http_server;

@@ -1,4 +1,7 @@
 // What the relay shows of itself: health, statistics, metrics.
+#include <algorithm>
+#include <chrono>
+
 #include "relay/relay_rooms.hpp"
 
 namespace ringlay {
@@ -14,9 +17,6 @@ api::LogStatus Relay::log_status() const {
     if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
         notes.emplace_back("clock: this machine's clock is behind that of most hosts");
     }
-    if (!fold_->follower->progress().has_caught_up.load()) {
-        notes.emplace_back("fold: the database is catching up with the log; hosts follow then");
-    }
     return {.is_stalled = !passes,
             .stall = event_log::name_of(stall),
             .head_seq = log.head_seq(),
@@ -28,7 +28,51 @@ api::LogStatus Relay::log_status() const {
             .disk_bytes = read(counters.disk_bytes),
             .budget_bytes = read(counters.budget_bytes),
             .free_bytes = read(counters.free_bytes),
-            .notes = std::move(notes)};
+            .notes = std::move(notes),
+            .ingest = ingest_status(),
+            .wedge = wedge()};
+}
+
+// Called on the main worker alone, which has the pace.
+api::IngestStatus Relay::ingest_status() const {
+    const accounts::FoldProgress& progress = fold_->follower->progress();
+    const std::uint64_t applied = progress.applied_seq.load();
+    const std::uint64_t head = log_->log->head_seq();
+    const std::uint64_t oldest = log_->log->counters().oldest_seq.load(std::memory_order_relaxed);
+    // Of the window: what left it before it was folded is a gap, and no work any more.
+    const bool is_inside = applied > oldest && head > oldest;
+    return ports_->pace.look(
+        {.now = env_.clock.now(),
+         .has_begun = progress.has_caught_up.load(),
+         .wants_hosts = !options_.config.hosts.empty() || !options_.config.upstream.empty(),
+         .fold_percent =
+             is_inside ? std::min(applied - oldest, head - oldest) * 100 / (head - oldest) : 0,
+         .hosts_known = options_.config.hosts.size(),
+         .hosts_connected = static_cast<std::uint64_t>(
+             std::max<std::int64_t>(host_metrics_->connected.value(), 0)),
+         .verified = ingest_metrics_->verified.value(),
+         .unverified = ingest_metrics_->unverified.value()});
+}
+
+// What only a restart can help. While it starts, a worker may be long at reading the log.
+std::string Relay::wedge() const {
+    static constexpr auto longest = std::chrono::seconds(30);
+    if (log_->log->stall() == event_log::Stall::failed) return "log: failed";
+    if (!fold_->follower->progress().has_caught_up.load()) return {};
+    auto look = [now = env_.clock.now()](const fiber::Worker* worker) {
+        if (worker == nullptr) return std::string();
+        const Nanos since(worker->gauges().running_since_ns.load(std::memory_order_relaxed));
+        if (since.count() == 0 || now - since < longest) return std::string();
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - since).count();
+        return "worker " + worker->name() + " has not come back for " + std::to_string(seconds) +
+               " s";
+    };
+    std::string words = look(log_->worker);
+    if (words.empty()) words = look(fold_->worker);
+    for (const auto& room : rooms_) {
+        if (words.empty()) words = look(room->worker);
+    }
+    return words;
 }
 
 api::FoldStatus Relay::fold_status() const {

@@ -407,8 +407,12 @@ TEST_ON_BOTH_KERNELS("both ports answer queries to GET and HEAD, and to nothing 
                           .firehose = firehose,
                           .repos = &served.queries};
     Router router(sources);
-    sources.repos = nullptr;
-    Router router_without(sources);
+    base::Metrics other_metrics(1);
+    Router router_without({.version = "1",
+                           .log_status = sources.log_status,
+                           .relay_status = sources.relay_status,
+                           .metrics = other_metrics,
+                           .firehose = firehose});
     for (auto port : {Router::Port::firehose, Router::Port::http}) {
         auto status_of = [&](Router& asked, net::HttpMethod method, std::string path) {
             net::HttpRequest request = get(std::move(path));

@@ -1,0 +1,22 @@
+// Who asks, and how those answer who have pages of their own.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "proto/base/address.hpp"
+#include "relay/net/http_message.hpp"
+
+namespace ringlay::api {
+
+struct Caller {
+    Address address;          // the client's, trusted proxies seen through
+    Address peer;             // who is connected
+    bool is_proxied = false;  // `address` was said by a trusted proxy
+};
+
+// Nothing: the path is none of the handler's. May wait.
+using Handler =
+    std::function<std::optional<net::HttpResponse>(const net::HttpRequest&, const Caller&)>;
+
+}  // namespace ringlay::api
