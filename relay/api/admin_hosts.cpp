@@ -1,6 +1,7 @@
 #include "relay/api/admin_hosts.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "proto/base/json_writer.hpp"
@@ -48,16 +49,30 @@ void write_limit(JsonWriter& json, std::string_view key, const std::optional<Num
 void write_live(JsonWriter& json, const hosts::HostStatus& live) {
     json.begin_object();
     json.key("phase").text(hosts::phase_name(live.phase));
+    json.key("throttled").boolean(live.is_throttled);
+    json.key("quarantined").boolean(live.is_quarantined);
+    json.key("relay").boolean(live.is_relay);
+    if (!live.server.empty()) json.key("server").text(live.server);
     json.key("seq").number(live.last_seq);
     json.key("events").number(live.events);
+    json.key("passed").number(live.passed);
+    json.key("refused").number(live.refused);
+    json.key("forged").number(live.forged);
     json.key("connections").number(live.connections);
+    json.key("lag_ms").number(live.lag_ms);
+    // Most hosts have less than one in a second.
+    json.key("events_per_minute").number(std::llround(live.events_per_second * 60));
+    json.key("bytes_per_second").number(std::llround(live.bytes_per_second));
+    json.key("limit_events_per_second").number(live.limit_events_per_second);
     json.key("window_events").number(live.window_events);
     json.key("window_bytes").number(live.window_bytes);
     write_time(json, "last_event_ms", live.last_event);
+    write_time(json, "connected_since_ms", live.connected_since);
     if (live.phase == hosts::HostPhase::waiting) {
         write_time(json, "next_attempt_ms", live.next_attempt);
     }
     if (!live.failure.empty()) json.key("failure").text(live.failure);
+    write_time(json, "failed_ms", live.failed_at);
     json.end_object();
 }
 

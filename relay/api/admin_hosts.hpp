@@ -33,6 +33,7 @@ struct AdminHostsSources {
     CrawlRequests* crawl = nullptr;            // whose switch /admin/subs/setEnabled turns
     std::vector<std::string> trusted_domains;  // `*.host.bsky.network`
     std::uint32_t new_hosts_per_day = 0;
+    std::uint32_t events_per_second = 50;  // of a host without accounts
 };
 
 // Whether a ban of `*.domain` would hit a name below a trusted domain, or all of it. Both in lower

@@ -5,16 +5,18 @@
 #include "proto/base/json_writer.hpp"
 #include "relay/api/admin_answers.hpp"
 #include "relay/api/admin_hosts.hpp"
+#include "relay/hosts/host_rate.hpp"
 
 namespace ringlay::api {
 namespace {
 
 using hosts::HostView;
 
-// What a host with so many accounts may send by default (docs/operations.md).
-std::uint32_t events_per_second_of(std::uint64_t accounts) {
-    constexpr std::uint64_t base = 50, most = 1'000'000;
-    return static_cast<std::uint32_t>(std::min(base + accounts / 100, most));
+// What a host with so many accounts may send by default.
+std::uint32_t events_per_second_of(std::uint64_t accounts, std::uint32_t base) {
+    constexpr std::uint64_t most = 1'000'000;
+    return static_cast<std::uint32_t>(
+        std::min(base + accounts / hosts::HostRate::accounts_for_one, most));
 }
 
 // 2026-11-24T03:00:00Z
@@ -136,7 +138,7 @@ net::HttpResponse AdminHosts::pds_change_limits(const net::HttpRequest& request,
     auto view = find(fields->text("host").value_or(""));
     if (!view) return net::json_error(404, "HostNotFound", "unknown hostname");
     hosts::HostLimits limits = view->row.limits;
-    limits.events_per_second = events_per_second_of(*accounts);
+    limits.events_per_second = events_per_second_of(*accounts, sources_.events_per_second);
     return set_limits(hosts::host_name(view->row.address), limits, who);
 }
 
