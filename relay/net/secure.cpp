@@ -1,13 +1,12 @@
 #include "relay/net/secure.hpp"
 
+#include "proto/base/assert.hpp"
+
 namespace ringlay::net {
 
 std::expected<Stream, Failure> secure(Stream plain, const proto::Url& url, const Outbound& outbound,
                                       Deadline deadline) {
-    if (outbound.tls() == nullptr) {
-        return std::unexpected(
-            Failure{{Errc::unsupported, "dial: TLS"}, "TLS is not supported", 0, std::nullopt});
-    }
+    RINGLAY_ASSERT(outbound.tls() != nullptr);
     auto started = plain.start_tls(outbound.tls()->connect(url.host), deadline);
     if (started) {
         outbound.handshakes.fetch_add(1, std::memory_order_relaxed);

@@ -15,7 +15,7 @@
 
 namespace ringlay::net {
 
-// The certificate has to be for the URL's host. Counts in `outbound`, which may lack TLS.
+// The certificate has to be for the URL's host. Counts in `outbound`, which has TLS.
 std::expected<Stream, Failure> secure(Stream plain, const proto::Url& url, const Outbound& outbound,
                                       Deadline deadline);
 
