@@ -109,7 +109,9 @@ struct Resolver::Core {
         : env(doors),
           options(std::move(chosen)),
           metrics(counters),
-          budget(options.refreshes_per_host_per_minute) {
+          budget(options.refreshes_per_host_per_minute),
+          allowed(options.outbound != nullptr ? options.outbound->allowed()
+                                              : base::PrivateHosts::parse("all").value()) {
         RINGLAY_ASSERT(options.plc_concurrency > 0 && options.web_concurrency > 0);
         RINGLAY_ASSERT(options.max_waiting > 0 && options.max_waiting_per_domain > 0);
         while (options.plc_url.ends_with('/')) options.plc_url.pop_back();
@@ -149,6 +151,7 @@ struct Resolver::Core {
     ResolverOptions options;
     IdentityMetrics& metrics;
     RefreshBudget budget;
+    const base::PrivateHosts allowed;
     DirectoryPace pace;
     std::string directory_failure;                         // the last one
     std::map<std::string, Request, std::less<>> requests;  // by DID: in a queue or under way
@@ -178,7 +181,7 @@ void Resolver::Core::look_up(std::string_view did, Done done) {
     }
     bool is_plc = proto::is_did_plc(did);
     std::optional<WebDid> web;
-    if (!is_plc) web = parse_web_did(did, options.allows_local_web);
+    if (!is_plc) web = parse_web_did(did, allowed);
     if (is_plc || web) return begin(did, std::move(web), std::move(done));
 
     if (is_full(nullptr)) return refuse(std::move(done));
@@ -339,11 +342,17 @@ Reply Resolver::Core::ask(const Request& request) {
     fetch.headers = {{"User-Agent", options.user_agent}, {"Accept", "*/*"}};
     fetch.max_body_bytes = options.max_document_bytes;
     fetch.deadline = Deadline::in(options.request_timeout);
+    fetch.outbound = options.outbound;
     auto response = net::fetch(env, *url, fetch);
     if (response) return read_answer(*response, request.did);
     Errc code = response.error().error.code;
     bool has_failed = code != Errc::unsupported && code != Errc::too_large;
-    return unavailable(std::move(response.error().reason), has_failed);
+    Reply reply = unavailable(std::move(response.error().reason), has_failed);
+    // A name that leads into a private network is as good as one that the public cannot know.
+    if (request.domain != nullptr && response.error().is_guarded) {
+        reply.look_up.kind = LookUp::Kind::none;
+    }
+    return reply;
 }
 
 void Resolver::Core::finish(Request& request, Reply reply, Nanos began) {

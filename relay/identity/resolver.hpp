@@ -22,6 +22,7 @@
 #include "relay/env/env.hpp"
 #include "relay/identity/identity.hpp"
 #include "relay/identity/identity_metrics.hpp"
+#include "relay/net/outbound.hpp"
 
 namespace ringlay::identity {
 
@@ -36,8 +37,9 @@ struct ResolverOptions {
     Nanos request_timeout = std::chrono::seconds(5);
     // For its turn: what has not been asked by then is unavailable.
     Nanos longest_wait = std::chrono::seconds(60);
-    // did:web on plain http and with a port (`localhost%3A2600`): tests and private networks.
-    bool allows_local_web = false;
+    // The trust and the guard; its allowed hosts are also those that a did:web may name with a port
+    // or in a private domain. nullptr: plain TCP to anywhere, no TLS, any did:web.
+    const net::Outbound* outbound = nullptr;
     std::uint32_t refreshes_per_host_per_minute = 60;
 };
 

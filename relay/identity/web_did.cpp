@@ -52,16 +52,14 @@ std::string_view registered_part(std::string_view name) {
 
 }  // namespace
 
-std::optional<WebDid> parse_web_did(std::string_view did, bool allows_local) {
+std::optional<WebDid> parse_web_did(std::string_view did, const base::PrivateHosts& allowed) {
     if (!did.starts_with(method)) return std::nullopt;
     std::string name = lower(did.substr(method.size()));
     std::string port;
     if (std::size_t at = name.find("%3a"); at != name.npos) {
-        if (!allows_local) return std::nullopt;
         port = ":" + name.substr(at + 3);
         name.resize(at);
     }
-    if (!allows_local && !is_public_name(name)) return std::nullopt;
 
     WebDid web;
     web.url = (port.empty() ? "https://" : "http://") + name + port;
@@ -69,6 +67,8 @@ std::optional<WebDid> parse_web_did(std::string_view did, bool allows_local) {
     auto url = proto::parse_url(web.url);
     // A path in the DID, after `:`, is not part of the name that was parsed.
     if (!url || url->host != name || url->path != document_path) return std::nullopt;
+    bool is_public = port.empty() && is_public_name(name);
+    if (!is_public && !allowed.allows_host(name, url->port)) return std::nullopt;
     bool is_address = Address::parse(name, 0).has_value();
     web.site = (is_address ? name : std::string(registered_part(name))) + port;
     return web;

@@ -1,5 +1,5 @@
-// Where the document of a did:web is (protocol 6.5). Whole hosts only: no path, and a port only
-// where local ones are allowed. Names that the public network does not resolve are refused.
+// Where the document of a did:web is (protocol 6.5). Whole hosts only: no path; a port, which means
+// plain HTTP, and names that the public network does not resolve only where they are allowed.
 //
 // Thread   a pure function.
 #pragma once
@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "relay/base/private_hosts.hpp"
 
 namespace ringlay::identity {
 
@@ -19,6 +21,6 @@ struct WebDid {
 };
 
 // Nothing: a DID of this form can have no document.
-std::optional<WebDid> parse_web_did(std::string_view did, bool allows_local);
+std::optional<WebDid> parse_web_did(std::string_view did, const base::PrivateHosts& allowed);
 
 }  // namespace ringlay::identity

@@ -41,6 +41,13 @@ Shard::Status Shard::status() const {
             .is_clock_behind = core_->clock_judge.is_behind()};
 }
 
+static identity::ResolverOptions resolver_options(const ShardOptions& options,
+                                                  const ShardContext& context) {
+    identity::ResolverOptions resolver = options.resolver;
+    resolver.outbound = context.outbound;
+    return resolver;
+}
+
 Shard::Core::Core(ShardContext& its_context, ShardOptions its_options)
     : context(its_context),
       options(std::move(its_options)),
@@ -51,13 +58,13 @@ Shard::Core::Core(ShardContext& its_context, ShardOptions its_options)
       vain_looks(minute, max_remembered),
       background_looks(minute, max_remembered),
       identity_rate(options.identity_events_per_minute),
-      resolver(context.env, options.resolver, context.identity_metrics),
+      resolver(context.env, resolver_options(options, context), context.identity_metrics),
       writer(context.database, context.logger),
       loader(
           context.database, context.log, context.logger,
           [this](std::string_view pds_host) { return hosts.number_of_pds(pds_host); },
           [this](std::string_view did, const Account& account) { on_loaded(did, account); }),
-      asker(context.env, context.user_agent),
+      asker(context.env, context.user_agent, context.outbound),
       mailbox_task(fiber::spawn("rules on events", [this] { run_mailbox(); })),
       resumer_task(fiber::spawn("rules on parked events", [this] { run_resumer(); })),
       timer_task(fiber::spawn("looks after parked events", [this] { run_timer(); })) {

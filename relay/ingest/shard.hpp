@@ -55,6 +55,8 @@ struct ShardContext {
     IngestMetrics& metrics;
     identity::IdentityMetrics& identity_metrics;
     std::string user_agent;
+    // Of look-ups and of questions to hosts; nullptr: as in net::FetchOptions.
+    const net::Outbound* outbound = nullptr;
 };
 
 class Shard {

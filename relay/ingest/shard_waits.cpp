@@ -102,7 +102,8 @@ void Shard::Core::wait_for_host(Parked& parked) {
     const Event& event = *parked.first;
     context.metrics.status_asked.add(me);
     asker.ask(
-        parked.did, event.host_id, event.host->name, [this, did = parked.did](HostAnswer answer) {
+        parked.did, event.host_id, event.host->name, event.host->is_tls,
+        [this, did = parked.did](HostAnswer answer) {
             if (is_stopping) return;
             Parked* its = parking.find(did);
             RINGLAY_ASSERT(its != nullptr && its->is_waiting && its->reason == ParkReason::host);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "proto/base/assert.hpp"
+#include "relay/ingest/host_origin.hpp"
 #include "relay/net/http_client.hpp"
 
 namespace ringlay::ingest {
@@ -81,27 +82,26 @@ HostAnswer read_repo_status(std::string_view json, std::string_view did) {
 }
 
 void StatusAsker::ask(std::string_view did, std::uint32_t host_id, std::string_view host_name,
-                      Done done) {
+                      bool is_tls, Done done) {
     book_.begin(did, host_id, env_.clock.now());
     questions_.spawn("asks a host for an account's status",
-                     [this, its_did = std::string(did), host_id, name = std::string(host_name),
+                     [this, its_did = std::string(did), host_id,
+                      origin = origin_of_host(host_name, is_tls, base::PrivateHosts()),
                       done = std::move(done)]() mutable {
-                         HostAnswer answer = question(its_did, name);
+                         HostAnswer answer = question(its_did, origin);
                          book_.end(its_did, host_id, answer == HostAnswer::active);
                          if (!fiber::is_cancelled()) done(answer);
                      });
 }
 
-HostAnswer StatusAsker::question(std::string_view did, std::string_view host_name) {
-    // A name without a port is https, which this client does not speak.
-    if (host_name.find(':') == std::string_view::npos) return HostAnswer::none;
-    std::string text = "http://";
-    text.append(host_name).append("/xrpc/com.atproto.sync.getRepoStatus?did=").append(escaped(did));
+HostAnswer StatusAsker::question(std::string_view did, const std::string& origin) {
+    std::string text = origin + "/xrpc/com.atproto.sync.getRepoStatus?did=" + escaped(did);
     auto url = proto::parse_url(text);
     if (!url) return HostAnswer::none;
     net::FetchOptions options;
     options.headers.add("User-Agent", user_agent_);
     options.max_body_bytes = max_answer_bytes;
+    options.outbound = outbound_;
     options.deadline = Deadline::in(patience);
     auto response = net::fetch(env_, *url, options);
     if (!response || response->status != 200) return HostAnswer::none;

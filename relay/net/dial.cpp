@@ -16,7 +16,7 @@ constexpr std::size_t max_parts = 8;
 std::unexpected<Failure> refused(const Outbound& outbound, std::string why) {
     outbound.refused.fetch_add(1, std::memory_order_relaxed);
     return std::unexpected(
-        Failure{{Errc::no_permission, "dial: refused by the guard"}, std::move(why), 0, {}});
+        Failure{{Errc::no_permission, "dial: refused by the guard"}, std::move(why), 0, {}, true});
 }
 
 // Those that may be dialled, or why none may.
@@ -55,13 +55,13 @@ std::string target_of(const proto::Url& url) {
 
 std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline,
                                     const Outbound* outbound) {
-    if (outbound != nullptr) {
-        if (auto why = outbound->objection(url)) return refused(*outbound, std::move(*why));
-    }
     const bool has_tls = outbound != nullptr && outbound->tls() != nullptr;
     if (proto::is_tls(url.scheme) && !has_tls) {
         return std::unexpected(
             Failure{{Errc::unsupported, "dial: TLS"}, "TLS is not supported", 0, std::nullopt});
+    }
+    if (outbound != nullptr) {
+        if (auto why = outbound->objection(url)) return refused(*outbound, std::move(*why));
     }
     auto addresses = env.net.resolve(url.host, url.port, deadline);
     if (!addresses) {

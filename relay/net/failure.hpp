@@ -15,6 +15,7 @@ struct Failure {
     std::string reason;
     std::uint16_t http_status = 0;  // of an answer that refuses; 0: there was no answer
     std::optional<std::uint32_t> retry_after_s;
+    bool is_guarded = false;  // the guard of outbound.hpp refused; nothing was sent
 };
 
 // `what` begins the sentence; the error's own words follow.

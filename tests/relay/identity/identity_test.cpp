@@ -17,12 +17,12 @@ std::string multibase(Bytes bytes) {
     return "z" + crypto::to_base58(bytes);
 }
 
-std::optional<std::string> site(std::string_view did, bool allows_local = false) {
-    auto web = parse_web_did(did, allows_local);
+std::optional<std::string> site(std::string_view did, std::string_view allowed = "") {
+    auto web = parse_web_did(did, base::PrivateHosts::parse(allowed).value());
     return web ? std::optional(web->site) : std::nullopt;
 }
-std::optional<std::string> url(std::string_view did, bool allows_local = false) {
-    auto web = parse_web_did(did, allows_local);
+std::optional<std::string> url(std::string_view did, std::string_view allowed = "") {
+    auto web = parse_web_did(did, base::PrivateHosts::parse(allowed).value());
     return web ? std::optional(web->url) : std::nullopt;
 }
 
@@ -94,23 +94,37 @@ TEST_CASE("a did:web is a whole public host") {
                                  "did:webs:alice.com",
                                  ""}) {
         CAPTURE(did);
-        CHECK_FALSE(parse_web_did(did, false).has_value());
+        CHECK_FALSE(url(did).has_value());
     }
 }
 
 TEST_CASE("where local ones are allowed, a did:web may have a port, over plain HTTP") {
-    CHECK(url("did:web:localhost%3A2600", true) == "http://localhost:2600/.well-known/did.json");
-    CHECK(url("did:web:127.0.0.1%3a2600", true) == "http://127.0.0.1:2600/.well-known/did.json");
-    CHECK(url("did:web:pds.test%3A80", true) == "http://pds.test:80/.well-known/did.json");
-    CHECK(url("did:web:pds.internal", true) == "https://pds.internal/.well-known/did.json");
+    CHECK(url("did:web:localhost%3A2600", "all") == "http://localhost:2600/.well-known/did.json");
+    CHECK(url("did:web:127.0.0.1%3a2600", "all") == "http://127.0.0.1:2600/.well-known/did.json");
+    CHECK(url("did:web:pds.test%3A80", "all") == "http://pds.test:80/.well-known/did.json");
+    CHECK(url("did:web:pds.internal", "all") == "https://pds.internal/.well-known/did.json");
     for (std::string_view did :
          {"did:web:localhost%3A", "did:web:localhost%3A0", "did:web:localhost%3A70000",
           "did:web:localhost%3A26%2F", "did:web:localhost%3A1%3A2", "did:web:%3A2600",
           "did:web:localhost%3A2600:user", "did:web:localhost:2600", "did:web:localhost%3A1/x",
           "did:web:", "did:web:a%2Fb", "did:web:a%40b%3A1"}) {
         CAPTURE(did);
-        CHECK_FALSE(parse_web_did(did, true).has_value());
+        CHECK_FALSE(url(did, "all").has_value());
     }
+}
+
+TEST_CASE("a did:web in a private network is one that a pattern names, with its port") {
+    const char* list = "localhost:2600,*.lan,10.0.0.0/8,pds.test:443";
+    CHECK(url("did:web:localhost%3A2600", list));
+    CHECK_FALSE(url("did:web:localhost%3A2601", list));
+    CHECK_FALSE(url("did:web:localhost", list));
+    CHECK(url("did:web:pds.lan", list) == "https://pds.lan/.well-known/did.json");
+    CHECK(url("did:web:pds.lan%3A80", list) == "http://pds.lan:80/.well-known/did.json");
+    CHECK(url("did:web:pds.test", list));
+    CHECK_FALSE(url("did:web:pds.test%3A80", list));
+    CHECK_FALSE(url("did:web:alice.com%3A80", list));
+    CHECK_FALSE(url("did:web:10.0.0.1", list));  // a network is asked about what is dialled
+    CHECK(url("did:web:alice.com", list));
 }
 
 TEST_CASE("names that one owner can make up share a site") {
@@ -123,10 +137,10 @@ TEST_CASE("names that one owner can make up share a site") {
     CHECK(site("did:web:b.alice.uk") == "alice.uk");
     CHECK(site("did:web:a.co.com") == "co.com");
     CHECK(site("did:web:a.127.0.0.1.com") == "1.com");
-    CHECK(site("did:web:localhost%3A1", true) == "localhost:1");
-    CHECK(site("did:web:127.0.0.1%3A1", true) == "127.0.0.1:1");
-    CHECK(site("did:web:127.0.0.2%3A1", true) == "127.0.0.2:1");
-    CHECK(site("did:web:a.b.test%3A1", true) == "b.test:1");
+    CHECK(site("did:web:localhost%3A1", "all") == "localhost:1");
+    CHECK(site("did:web:127.0.0.1%3A1", "all") == "127.0.0.1:1");
+    CHECK(site("did:web:127.0.0.2%3A1", "all") == "127.0.0.2:1");
+    CHECK(site("did:web:a.b.test%3A1", "all") == "b.test:1");
 }
 
 TEST_CASE("a directory that fails several times in a row is left alone, longer each time") {

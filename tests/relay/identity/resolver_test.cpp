@@ -104,7 +104,8 @@ TEST_ON_BOTH_KERNELS("a directory that refuses, hangs or wants TLS makes look-up
 }
 
 TEST_ON_BOTH_KERNELS("DIDs of other methods have no identity, and nobody is asked") {
-    Rig rig(world.env(), [](ResolverOptions& options) { options.allows_local_web = false; });
+    const net::Outbound guard(nullptr);
+    Rig rig(world.env(), [&](ResolverOptions& options) { options.outbound = &guard; });
     for (std::string_view did : {"did:key:zQ3shqwJEJyMBsBXCWyCBpUBMqxcon9oHB7mCvx4sSpMdLJwc",
                                  "did:plc:short", "did:plc:AAAAAAAAAAAAAAAAAAAAAAAA",
                                  "did:example:1", "alice.com", "", "did:web:localhost%3A2600",

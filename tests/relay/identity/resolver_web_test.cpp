@@ -1,3 +1,4 @@
+#include "relay/env/sim/world.hpp"
 #include "relay/identity/resolver.hpp"
 #include "tests/relay/identity/rig.hpp"
 
@@ -91,6 +92,48 @@ TEST_ON_BOTH_KERNELS("a did:web host that says it has none is definite, one that
     }
     CHECK(rig.look_up(nobody).reason.starts_with("did:web: cannot connect to "));
     CHECK(rig.look_up("did:web:alice.com").reason == "did:web: TLS is not supported");
+}
+
+TEST_IN_SIMULATION("a did:web whose name leads into a private network has no document") {
+    auto identity = crypto::make_self_signed(std::vector<std::string>{"alice.com"}, 0, 1).value();
+    auto tls = crypto::TlsClientContext::from_pem(identity.certificate_pem).value();
+    const net::Outbound guard(tls.get(), base::PrivateHosts::parse("carol.lan").value());
+    Rig rig(world.env(), [&](ResolverOptions& options) { options.outbound = &guard; });
+    auto& names = dynamic_cast<env::World&>(world.runtime()).net();
+    names.set_name("alice.com", {Address::parse("169.254.169.254", 0).value()});
+    names.set_name("bob.com", {Address::parse("93.184.216.34", 0).value()});
+    names.set_name("carol.lan", {Address::parse("10.250.0.1", 0).value()});
+    const LookUp& inside = rig.look_up("did:web:alice.com");
+    CHECK(inside.kind == Kind::none);
+    CHECK(inside.reason.starts_with("did:web: alice.com: 169.254.169.254 is not on the public"));
+    CHECK(guard.refused == 1);
+    // Nobody is there, or nobody yet: that may change.
+    for (std::string_view did : {"did:web:bob.com", "did:web:carol.lan", "did:web:unknown.com"}) {
+        CAPTURE(did);
+        CHECK(rig.look_up(did).kind == Kind::unavailable);
+    }
+    // The directory is refused, too, unless it was named.
+    CHECK(rig.look_up(plc_did(1)).kind == Kind::unavailable);
+    CHECK(guard.refused == 2);
+    CHECK(rig.plc.requests() == 0);
+}
+
+TEST_ON_BOTH_KERNELS("a directory that was named is asked wherever it is, and nothing else there") {
+    std::optional<net::Outbound> guard;
+    Rig rig(world.env());
+    rig.plc.set(plc_did(1), some_key(), "https://a.com");
+    base::PrivateHosts allowed;
+    auto directory = proto::parse_url(rig.options.plc_url).value();
+    allowed.add_host(directory.host, directory.port);
+    guard.emplace(nullptr, allowed);
+    rig.options.outbound = &*guard;
+    rig.resolver.emplace(rig.env, rig.options, rig.counters);
+    CHECK(rig.look_up(plc_did(1)).kind == Kind::found);
+    WebHost host(world.env());
+    CHECK(rig.look_up(host.did()).kind == Kind::none);
+    CHECK(rig.look_up(host.did("127.0.0.1")).kind == Kind::none);
+    CHECK(host.requests == 0);
+    rig.resolver.reset();  // before the guard
 }
 
 TEST_IN_SIMULATION("failures of did:web hosts do not slow the directory, nor the other way") {

@@ -80,7 +80,6 @@ class Rig {
           server(doors, [this](auto& request, auto&) { return plc.answer(request); }) {
         options.plc_url = server.url();
         options.user_agent = "ringlay/test";
-        options.allows_local_web = true;
         if (adjust) adjust(options);
         resolver.emplace(env, options, counters);
     }
