@@ -29,7 +29,8 @@ struct Stream::Tls {
     Result<std::optional<StreamChunk>> decrypt();
 
     crypto::TlsEngine engine;
-    bool has_kept_input = false;      // the engine has bytes that it was not asked to decrypt
+    // The engine has bytes that it was not asked to decrypt, or an end to tell of.
+    bool has_more = false;
     std::size_t encrypted_bytes = 0;  // of what was offered and is not yet said to be taken
     bool is_sending = false;  // a fiber is with the socket: what it sends must stay in order
 };
@@ -38,7 +39,7 @@ Result<std::optional<StreamChunk>> Stream::Tls::decrypt() {
     std::size_t room = std::max<std::size_t>(engine.readable_bytes(), 1);
     auto plain = std::make_shared_for_overwrite<std::uint8_t[]>(room);
     auto size = engine.read({plain.get(), room});
-    has_kept_input = size && *size == room;
+    has_more = size && (*size == room || !engine.failure().empty());
     if (size && *size == 0) return std::nullopt;
     if (size) return StreamChunk(std::move(plain), *size);
     if (engine.was_cut()) return fail(Errc::closed, "tls: the peer hung up without a goodbye");
@@ -78,7 +79,7 @@ Result<void> Stream::start_tls(crypto::TlsEngine engine, Deadline deadline) {
             return taken;
         }
     }
-    tls_->has_kept_input = true;
+    tls_->has_more = true;
     return {};
 }
 
@@ -97,7 +98,7 @@ Result<StreamChunk> Stream::receive_tls(Deadline deadline) {
     if (!is_open()) return fail(Errc::closed, "socket: closed");
     for (;;) {
         env::Chunk chunk;
-        if (!tls_->has_kept_input) {
+        if (!tls_->has_more) {
             auto received = socket_.receive(deadline);
             if (!received) return std::unexpected(received.error());
             chunk = std::move(*received);

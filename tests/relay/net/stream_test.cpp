@@ -123,6 +123,29 @@ struct SecurePair {
     Stream server;
 };
 
+// A client, and a server whose socket and engine are within reach.
+struct HandMadePair {
+    explicit HandMadePair(TestWorld& world) {
+        support::Connection pair = support::connect_pair(world);
+        client = Stream(std::move(pair.client));
+        server = std::move(pair.server);
+        fiber::Task accepting = fiber::spawn("accept tls", [this] {
+            for (bool done = false; !done;) {
+                auto chunk = server.receive(soon());
+                if (!chunk || chunk->empty() || !engine.received(chunk->bytes())) return;
+                done = engine.handshake().value_or(true);
+                static_cast<void>(server.send(support::take_all(engine), soon()));
+            }
+        });
+        auto started = client.start_tls(party().client->connect("127.0.0.1"), soon());
+        accepting.join();
+        REQUIRE(started.has_value());
+    }
+    Stream client;
+    env::Socket server;
+    crypto::TlsEngine engine = party().server->accept();
+};
+
 std::string numbered(std::size_t size) {
     std::mt19937 random(7);
     std::string text(size, '\0');
@@ -386,25 +409,19 @@ TEST_ON_BOTH_KERNELS("garbage under TLS is told from the end of a connection") {
     for (std::string_view sent : {"\x17\x03\x03\x00\x14"
                                   "ciphertext of no one"sv,
                                   "hello"sv}) {
-        support::Connection pair = support::connect_pair(world);
-        Stream client(std::move(pair.client));
-        crypto::TlsEngine engine = party().server->accept();
-        fiber::Task serves = fiber::spawn("serves", [&] {
-            // By hand, for the socket has to stay within reach.
-            for (bool done = false; !done;) {
-                auto chunk = pair.server.receive(soon());
-                if (!chunk || chunk->empty() || !engine.received(chunk->bytes())) return;
-                done = engine.handshake().value_or(true);
-                static_cast<void>(pair.server.send(support::take_all(engine), soon()));
-            }
-            static_cast<void>(pair.server.send(bytes_of(sent), soon()));
-        });
-        REQUIRE(client.start_tls(party().client->connect("127.0.0.1"), soon()).has_value());
-        auto received = client.receive(soon());
-        serves.join();
-        pair.server.close();
+        HandMadePair pair(world);
+        REQUIRE(pair.server.send(bytes_of(sent), soon()).has_value());
+        auto received = pair.client.receive(soon());
         REQUIRE_FALSE(received.has_value());
         CHECK(received.error().code == Errc::malformed);
-        CHECK_FALSE(client.tls_failure().empty());
+        CHECK_FALSE(pair.client.tls_failure().empty());
     }
+}
+
+TEST_ON_BOTH_KERNELS("a goodbye behind the last bytes is heard, although the connection stays") {
+    HandMadePair pair(world);
+    REQUIRE(pair.engine.write(bytes_of("last words")).value() == 10);
+    pair.engine.say_goodbye();
+    REQUIRE(pair.server.send(support::take_all(pair.engine), soon()).has_value());
+    CHECK(read_to_end(pair.client) == "last words");
 }

@@ -4,13 +4,19 @@
 //                           for each
 //   net_tool serve          prints its port, serves one stream to one client, then ends
 //   net_tool receive URL    connects, prints a line for each message, and how it ended
+//   net_tool fetch CA URL   prints status, size and sha1 of the answer, or why there is none; `-`:
+//                           the authorities of this machine
+//   net_tool echo CERT KEY  prints its port, sends back under TLS what one client sends, then ends
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <functional>
+#include <sstream>
 #include <string>
 
 #include "proto/base/hex.hpp"
 #include "relay/env/uring/uring_runtime.hpp"
+#include "relay/net/http_client.hpp"
 #include "relay/net/http_server.hpp"
 #include "relay/net/sha1.hpp"
 #include "relay/net/websocket_client.hpp"
@@ -154,6 +160,53 @@ void receive(const std::string& url) {
     }
 }
 
+std::string text_of_file(const char* path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+void fetch_one(const std::string& bundle, const std::string& url) {
+    env::Env env;
+    auto context = crypto::TlsClientContext::load(bundle == "-" ? "" : bundle);
+    if (!context) return static_cast<void>(std::printf("failed %s\n", context.error().c_str()));
+    Outbound outbound(context->get(), base::PrivateHosts::parse("all").value());
+    FetchOptions options;
+    options.deadline = soon();
+    options.outbound = &outbound;
+    options.max_body_bytes = 100'000'000;
+    auto answer = fetch(env, proto::parse_url(url).value(), options);
+    if (answer) {
+        std::printf("%u %zu %s\n", answer->status, answer->body.size(),
+                    to_hex(sha1(bytes_of(answer->body))).c_str());
+    } else {
+        std::printf("failed %s\n", answer.error().reason.c_str());
+    }
+}
+
+void echo(const char* certificate, const char* key) {
+    env::Env env;
+    env::Listener listener = env.net.listen(Address::loopback(0)).value();
+    auto context =
+        crypto::TlsServerContext::from_pem(text_of_file(certificate), text_of_file(key)).value();
+    std::printf("port %u\n", listener.local().port);
+    std::fflush(stdout);
+    Stream stream(listener.accept(soon()).value());
+    if (!stream.start_tls(context->accept(), soon())) {
+        return static_cast<void>(
+            std::printf("failed %s\n", std::string(stream.tls_failure()).c_str()));
+    }
+    for (;;) {
+        auto chunk = stream.receive(soon());
+        if (!chunk || chunk->empty()) {
+            std::puts(chunk ? "goodbye" : std::string(chunk.error().what).c_str());
+            return stream.shutdown();
+        }
+        if (!stream.send(chunk->bytes(), soon())) return;
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -162,8 +215,15 @@ int main(int argc, char** argv) {
     std::function<void()> first;
     if (mode == "serve") first = serve;
     if (mode == "receive" && argc > 2) first = [url = std::string(argv[2])] { receive(url); };
+    if (mode == "fetch" && argc > 3) {
+        first = [bundle = std::string(argv[2]), url = std::string(argv[3])] {
+            fetch_one(bundle, url);
+        };
+    }
+    if (mode == "echo" && argc > 3) first = [argv] { echo(argv[2], argv[3]); };
     if (!first) {
-        std::fputs("usage: net_tool parse | serve | receive URL\n", stderr);
+        std::fputs("usage: net_tool parse | serve | receive URL | fetch CA URL | echo CERT KEY\n",
+                   stderr);
         return 2;
     }
     env::UringRuntime runtime;
