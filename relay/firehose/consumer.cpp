@@ -98,6 +98,7 @@ std::optional<Consumer::End> Consumer::send_some() {
                     return End::broken;
             }
         }
+        seat_.replays.store(!view->empty() && reader_->was_cold(), std::memory_order_relaxed);
         if (view->empty()) return wait_for_work();
         Bytes bytes = view->bytes();
         // Cuts fall anywhere: while there is much to send, a boundary would be met by chance only,

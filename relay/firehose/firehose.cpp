@@ -1,7 +1,10 @@
 #include "relay/firehose/firehose.hpp"
 
+#include <algorithm>
+
 #include "relay/firehose/cursor_parameter.hpp"
 #include "relay/firehose/placement.hpp"
+#include "relay/net/client_address.hpp"
 #include "relay/net/websocket_handshake.hpp"
 
 namespace ringlay::firehose {
@@ -37,8 +40,43 @@ void Firehose::stop() {
     rooms_.clear();
 }
 
+struct Firehose::Refusal {
+    std::uint16_t status;
+    std::string_view name;
+    std::string_view words;
+    base::Counter* counter;
+};
+
+std::optional<Firehose::Refusal> Firehose::refusal(const Address& client, bool has_cursor) const {
+    if (rooms_.empty()) {
+        return Refusal{503, "ServiceUnavailable", "the relay is stopping", &metrics_.refused};
+    }
+    auto from_here = seated_by_party_.find(net::party_of(client));
+    if (from_here != seated_by_party_.end()) {
+        const std::vector<const Seat*>& seats = from_here->second;
+        if (seats.size() >= limits_.max_per_address) {
+            return Refusal{429, "RateLimitExceeded", "too many consumers from your address",
+                           &metrics_.refused_address};
+        }
+        const bool is_limited = limits_.limits_loopback_replays || !client.is_loopback();
+        if (has_cursor && is_limited &&
+            std::ranges::count_if(seats, [](const Seat* seat) {
+                return seat->replays.load(std::memory_order_relaxed);
+            }) >= static_cast<std::ptrdiff_t>(limits_.max_replays_per_address)) {
+            return Refusal{429, "RateLimitExceeded",
+                           "too many consumers from your address are catching up; wait for one of "
+                           "them, or connect without a cursor",
+                           &metrics_.refused_replay};
+        }
+    }
+    if (seated_ >= limits_.max_consumers) {
+        return Refusal{503, "ServiceUnavailable", "too many consumers", &metrics_.refused};
+    }
+    return std::nullopt;
+}
+
 std::expected<std::unique_ptr<Seat>, net::HttpResponse> Firehose::admit(
-    const net::HttpRequest& request, const Address& peer) {
+    const net::HttpRequest& request, const Address& client) {
     auto accept = net::check_upgrade(request);
     if (!accept) return std::unexpected(std::move(accept.error()));
 
@@ -49,23 +87,17 @@ std::expected<std::unique_ptr<Seat>, net::HttpResponse> Firehose::admit(
     auto cursor = parse_cursor(*parameter);
     if (!cursor) return std::unexpected(net::json_error(400, "BadRequest", cursor.error().what));
 
-    auto from_here = seated_by_ip_.find(peer.ip);
-    bool address_is_full =
-        from_here != seated_by_ip_.end() && from_here->second >= limits_.max_per_address;
-    if (rooms_.empty() || seated_ >= limits_.max_consumers || address_is_full) {
-        metrics_.refused.add_shared();
-        net::HttpResponse refusal =
-            rooms_.empty() ? net::json_error(503, "ServiceUnavailable", "the relay is stopping")
-            : address_is_full
-                ? net::json_error(429, "RateLimitExceeded", "too many consumers from your address")
-                : net::json_error(503, "ServiceUnavailable", "too many consumers");
-        refusal.headers.add("Retry-After", "30");
-        return std::unexpected(std::move(refusal));
+    if (auto why = refusal(client, cursor->has_value())) {
+        why->counter->add_shared();
+        net::HttpResponse response = net::json_error(why->status, why->name, why->words);
+        response.headers.add("Retry-After", "30");
+        return std::unexpected(std::move(response));
     }
 
     auto seat = std::make_unique<Seat>();
-    seat->peer = peer;
+    seat->peer = client;
     seat->cursor = *cursor;
+    seat->replays.store(cursor->has_value(), std::memory_order_relaxed);
     seat->user_agent =
         request.headers.find("User-Agent").value_or("").substr(0, max_user_agent_bytes);
     net::ResponseHeadOptions head;
@@ -82,7 +114,7 @@ void Firehose::seat(std::unique_ptr<Seat> seat, env::Socket socket, Buffer alrea
     seat->socket = std::move(socket);
     seat->already_received = std::move(already_received);
     ++seated_in_room_[room];
-    ++seated_by_ip_[seat->peer.ip];
+    seated_by_party_[net::party_of(seat->peer)].push_back(seat.get());
     ++seated_;
     metrics_.accepted.add_shared();
     metrics_.consumers.set(seated_);
@@ -93,8 +125,9 @@ void Firehose::take_back() {
     while (auto node = returned_.pop("a seat to come back")) {
         std::unique_ptr<Seat> seat(*node);
         --seated_in_room_[seat->room];
-        auto from_there = seated_by_ip_.find(seat->peer.ip);
-        if (--from_there->second == 0) seated_by_ip_.erase(from_there);
+        auto from_there = seated_by_party_.find(net::party_of(seat->peer));
+        std::erase(from_there->second, seat.get());
+        if (from_there->second.empty()) seated_by_party_.erase(from_there);
         --seated_;
         metrics_.consumers.set(seated_);
         if (seated_ == 0) all_back_.set();

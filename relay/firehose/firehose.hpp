@@ -3,13 +3,16 @@
 //
 // Owner    Relay. Outlives the rooms' consumers: seats come back to it.
 // Thread   made, used and destroyed on the worker that accepts connections.
-// Bound    max_consumers, max_per_address.
+// Bound    max_consumers, max_per_address; max_replays_per_address of those that read from disk: who
+//          comes with a cursor while so many of its address do is told to come later. Nobody else
+//          waits for them: readers of one worker share blocks, and the log's appends go first.
 #pragma once
 
 #include <cstdint>
 #include <expected>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +28,10 @@ inline constexpr std::string_view subscribe_path = "/xrpc/com.atproto.sync.subsc
 
 struct FirehoseLimits {
     std::uint32_t max_consumers = 1000;
-    std::uint32_t max_per_address = 50;
-    std::uint32_t pack = 64;  // consumers on one worker before the next one gets any
+    std::uint32_t max_per_address = 50;  // of IPv6: from one /64
+    std::uint32_t max_replays_per_address = 4;
+    bool limits_loopback_replays = false;  // whether that holds for this machine, too
+    std::uint32_t pack = 64;               // consumers on one worker before the next one gets any
 };
 
 class Firehose {
@@ -43,14 +48,17 @@ class Firehose {
     void stop();
 
     // A subscription request that is in order gets a seat; any other the response that refuses it.
+    // `client`: who asks, trusted proxies seen through.
     std::expected<std::unique_ptr<Seat>, net::HttpResponse> admit(const net::HttpRequest& request,
-                                                                  const Address& peer);
+                                                                  const Address& client);
     // The seat's connection, with what has come behind the request; a worker takes it from here.
     void seat(std::unique_ptr<Seat> seat, env::Socket socket, Buffer already_received);
 
     std::uint32_t consumers() const { return seated_; }
 
   private:
+    struct Refusal;
+    std::optional<Refusal> refusal(const Address& client, bool has_cursor) const;
     void take_back();
 
     FirehoseMetrics& metrics_;
@@ -59,7 +67,7 @@ class Firehose {
     fiber::Mailbox<Seat> returned_;
     std::vector<ConsumerRoom*> rooms_;
     std::vector<std::uint32_t> seated_in_room_;
-    std::map<std::array<std::uint8_t, 16>, std::uint32_t> seated_by_ip_;
+    std::map<Address, std::vector<const Seat*>> seated_by_party_;
     std::uint32_t seated_ = 0;
     std::uint64_t next_id_ = 1;
     fiber::Event all_back_;

@@ -1,12 +1,19 @@
 #include "relay/firehose/firehose_metrics.hpp"
 
 namespace ringlay::firehose {
+namespace {
+
+constexpr std::string_view refused_name = "relay_consumers_refused_total";
+constexpr std::string_view refused_help = "Consumers refused because a cap was reached.";
+
+}  // namespace
 
 FirehoseMetrics::FirehoseMetrics(base::Metrics& m)
     : consumers(m.gauge("relay_consumers", "Consumers connected to the firehose.")),
       accepted(m.counter("relay_consumers_accepted_total", "Consumers that were let in.")),
-      refused(m.counter("relay_consumers_refused_total",
-                        "Consumers refused because a cap was reached.")),
+      refused(m.counter(refused_name, refused_help, {{"reason", "limit"}})),
+      refused_address(m.counter(refused_name, refused_help, {{"reason", "address_limit"}})),
+      refused_replay(m.counter(refused_name, refused_help, {{"reason", "replay_limit"}})),
       frames_sent(m.counter("relay_frames_broadcast_total", "Frames handed to consumers.")),
       bytes_sent(m.counter("relay_broadcast_bytes_total", "Bytes handed to consumers.")),
       sends(m.counter("relay_consumer_sends_total", "Sends to consumers, of any size.")),

@@ -11,7 +11,10 @@ struct FirehoseMetrics {
 
     base::Gauge& consumers;
     base::Counter& accepted;
-    base::Counter& refused;
+    // relay_consumers_refused_total{reason}
+    base::Counter& refused;  // by all consumers together, or while it stops
+    base::Counter& refused_address;
+    base::Counter& refused_replay;
     base::Counter& frames_sent;
     base::Counter& bytes_sent;
     base::Counter& sends;

@@ -5,6 +5,7 @@
 // Owner    whoever holds the pointer: Firehose, a mailbox, or the ConsumerRoom that serves it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,9 +20,12 @@ namespace ringlay::firehose {
 struct Seat : fiber::MailboxNode {
     std::uint64_t id = 0;
     std::uint32_t room = 0;  // index of the ConsumerRoom
-    Address peer;            // who counts for the caps
+    Address peer;            // the client, trusted proxies seen through; who counts for the caps
     std::string user_agent;
     std::optional<std::uint64_t> cursor;
+    // It has asked for what is stored, and is not known to be served from memory: written by its
+    // worker, read by Firehose.
+    std::atomic<bool> replays{false};
 
     env::Socket socket;       // no response has been sent on it
     Buffer already_received;  // behind the request

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <exception>
-#include <span>
 
 #include "proto/base/assert.hpp"
+#include "relay/net/client_address.hpp"
 #include "relay/net/dial.hpp"
 
 namespace ringlay::net {
@@ -233,26 +233,26 @@ void HttpServer::serve(env::Listener& listener) {
 
 void HttpServer::admit(env::Socket socket) {
     count(counters_.connections);
-    AddressKey key = socket.peer().ip;
-    if (!socket.peer().is_v4()) std::ranges::fill(std::span(key).last(8), std::uint8_t{0});
-    bool is_limited = options_.limits_loopback || !socket.peer().is_loopback();
-    auto of_address = per_address_.find(key);
+    const Address party = party_of(socket.peer());
+    bool is_limited = (options_.limits_loopback || !socket.peer().is_loopback()) &&
+                      !is_in(socket.peer(), options_.trusted_proxies);
+    auto of_party = per_party_.find(party);
     HttpResponse response;
     if (connection_count_ >= options_.max_connections) {
         count(counters_.refused_by_limit);
         response = refusal(503, "too many connections");
-    } else if (is_limited && of_address != per_address_.end() &&
-               of_address->second >= options_.max_connections_per_address) {
+    } else if (is_limited && of_party != per_party_.end() &&
+               of_party->second >= options_.max_connections_per_address) {
         count(counters_.refused_by_address_limit);
         response = refusal(429, "too many connections from this address");
     } else {
-        ++per_address_[key];
+        ++per_party_[party];
         ++connection_count_;
         ++fiber_count_;
         counters_.open_connections.fetch_add(1, std::memory_order_relaxed);
         if (connections_.size() >= reap_at_) reap();
         Connection& connection = connections_.emplace_back();
-        connection.address = key;
+        connection.party = party;
         connection.is_counted = true;
         connection.task = fiber::spawn(
             "http connection",
@@ -279,8 +279,8 @@ void HttpServer::release(Connection& connection) {
     connection.is_counted = false;
     --connection_count_;
     counters_.open_connections.fetch_sub(1, std::memory_order_relaxed);
-    auto of_address = per_address_.find(connection.address);
-    if (--of_address->second == 0) per_address_.erase(of_address);
+    auto of_party = per_party_.find(connection.party);
+    if (--of_party->second == 0) per_party_.erase(of_party);
 }
 
 void HttpServer::reap() {

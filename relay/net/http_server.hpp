@@ -11,13 +11,14 @@
 // Bound    connections, connections of an address, every size (HttpLimits), every wait.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
+#include <vector>
 
+#include "proto/base/network.hpp"
 #include "relay/env/env.hpp"
 #include "relay/net/http_message.hpp"
 #include "relay/net/http_parser.hpp"
@@ -37,7 +38,9 @@ struct HttpServerOptions {
     std::size_t max_connections = 4096;
     std::size_t max_connections_per_address = 64;  // an IPv6 /64 counts as one
     bool limits_loopback = false;                  // whether that holds for this machine, too
-    HttpHeaders default_headers;                   // of every response that has not set them
+    // Not for these: their connections are those of many clients.
+    std::vector<Network> trusted_proxies;
+    HttpHeaders default_headers;  // of every response that has not set them
 };
 
 // What happened, counted; relaxed, from any worker.
@@ -90,11 +93,9 @@ class HttpServer {
 
   private:
     class Conversation;
-    using AddressKey = std::array<std::uint8_t, 16>;
-
     struct Connection {
-        AddressKey address{};
-        bool is_counted = false;  // in connection_count_ and per_address_
+        Address party;            // see party_of()
+        bool is_counted = false;  // in connection_count_ and per_party_
         bool is_idle = false;     // waits for a request: may be cut at any time
         bool is_taken = false;
         fiber::Task task;
@@ -114,7 +115,7 @@ class HttpServer {
     std::size_t connection_count_ = 0;
     std::size_t fiber_count_ = 0;
     std::size_t reap_at_ = 16;
-    std::map<AddressKey, std::size_t> per_address_;
+    std::map<Address, std::size_t> per_party_;
     fiber::Event all_ended_;
     std::list<Connection> connections_;  // last: their fibers end before the rest goes
 };

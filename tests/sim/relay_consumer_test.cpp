@@ -405,6 +405,53 @@ TEST_CASE("caps on consumers answer 503 and 429 with Retry-After, and places bec
 }
 
 TEST_CASE(
+    "four consumers of an address may read what is stored at once; live ones are not counted") {
+    Scene scene(5, 1500);
+    scene.play([](env::Env&, RawConsumer&) {});
+    REQUIRE_FALSE(scene.line.run_until_seen(1500));
+    scene.line.lives.back()->relay->request_stop();
+    REQUIRE_FALSE(scene.line.world.run_until_true(
+        [&] { return scene.line.world.machine("relay").has_ended(); }));
+    scene.line.start_relay();  // whose memory begins empty: all that is stored is on the disk alone
+    scene.line.world.run_for(1s);
+    scene.play([&](env::Env& env, RawConsumer& first) {
+        auto consumer = [&] { return RawConsumer(env, scene.line.relay_address()); };
+        RawConsumer second = consumer(), third = consumer(), fourth = consumer(),
+                    fifth = consumer(), live = consumer();
+        for (RawConsumer* reader : {&first, &second, &third, &fourth}) {
+            CHECK(reader->connect("?cursor=0") == 101);  // and reads not: a socket holds 64 KB
+        }
+        static_cast<void>(fiber::sleep_for(5s));
+        CHECK(fifth.connect("?cursor=0") == 429);
+        CHECK(fifth.head.find("Retry-After: ") != std::string::npos);
+        CHECK(live.connect() == 101);
+        std::size_t events = 0;
+        while (first.next(1s)) ++events;  // to the end of what is stored
+        CHECK(events == 1500);
+        RawConsumer again = consumer(), last = consumer();
+        CHECK(again.connect("?cursor=0") == 101);
+        CHECK(last.connect("?cursor=0") == 429);
+    });
+}
+
+TEST_CASE("who asks for the future in a loop is slowed down, and then told to come later") {
+    Scene scene;
+    int let_in = 0;
+    int told_later = 0;
+    scene.play([&](env::Env& env, RawConsumer&) {
+        for (int i = 0; i < 150; ++i) {
+            RawConsumer consumer(env, scene.line.relay_address());
+            const int status = consumer.connect("?cursor=9007199254740991");
+            let_in += status == 101 ? 1 : 0;
+            told_later += status == 429 ? 1 : 0;
+        }
+    });
+    CHECK(let_in >= 4);
+    CHECK(let_in <= 105);
+    CHECK(let_in + told_later == 150);
+}
+
+TEST_CASE(
     "a stop tells every consumer 1001, between frames, and loses no event that was received") {
     Scene scene;
     std::optional<Told> told;

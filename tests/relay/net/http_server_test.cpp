@@ -219,6 +219,21 @@ TEST_ON_BOTH_KERNELS("connections are bounded, in all and for one address") {
     CHECK(is_answer(read_all(again), "200", "GET /x "));
 }
 
+TEST_ON_BOTH_KERNELS("a trusted proxy has the connections of many clients") {
+    HttpServerOptions options;
+    options.max_connections_per_address = 1;
+    options.limits_loopback = true;
+    options.trusted_proxies = {Network::parse("127.0.0.0/8").value(),
+                               Network::parse("::/0").value()};
+    RunningServer server(world.env(), options, echo);
+    env::Socket first = server.connect(), second = server.connect();
+    for (env::Socket* socket : {&first, &second}) {
+        send_text(*socket, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        CHECK(read_until(*socket, "GET / ") != "");
+    }
+    CHECK(server.counters.refused_by_address_limit == 0);
+}
+
 TEST_ON_BOTH_KERNELS("beyond all connections a client is told to come back") {
     HttpServerOptions options;
     options.max_connections = 1;
