@@ -191,7 +191,7 @@ std::expected<JsonFields, net::HttpResponse> body_of(const net::HttpRequest& req
 std::expected<std::string, Refusal> ban_target(std::string_view text) {
     std::string name = lower_case(text);
     if (!name.starts_with("*.")) {
-        auto address = parse_announced(name);
+        auto address = hosts::Registry::parse_hostname(name);
         if (!address) return std::unexpected(address.error());
         return hosts::host_name(*address);
     }
@@ -376,7 +376,7 @@ net::HttpResponse AdminHosts::add(const net::HttpRequest& request, const Address
     if (!fields) return std::move(fields.error());
     auto host = host_field(*fields);
     if (!host) return admin_error("host is missing");
-    auto address = parse_announced(*host);
+    auto address = hosts::Registry::parse_hostname(*host);
     if (!address) return refusal_answer(address.error());
     auto was_known = sources_.book.offer(*address, hosts::HostSource::admin, std::nullopt);
     if (!was_known) return refusal_answer(was_known.error());
@@ -402,15 +402,23 @@ net::HttpResponse AdminHosts::ban(const std::vector<Ban>& bans, const Address& w
     return admin_done(total);
 }
 
+// Of several targets one that is banned will do.
 net::HttpResponse AdminHosts::unban(const std::vector<std::string>& targets, const Address& who) {
     std::size_t total = 0;
+    std::optional<Refusal> unknown;
+    bool is_done = false;
     for (const std::string& target : targets) {
         auto count = sources_.book.unban(target);
+        if (!count && count.error().why == Refusal::Why::unknown) {
+            unknown = count.error();
+            continue;
+        }
         if (!count) return refusal_answer(count.error());
+        is_done = true;
         total += *count;
         note("unblock", target, "", who);
     }
-    return admin_done(total);
+    return is_done ? admin_done(total) : refusal_answer(*unknown);
 }
 
 net::HttpResponse AdminHosts::set_limits(std::string_view host, const HostLimits& limits,
@@ -439,7 +447,7 @@ std::string AdminHosts::effect_of(std::string_view target) {
 }
 
 std::optional<HostView> AdminHosts::find(std::string_view host) {
-    auto address = parse_announced(host);
+    auto address = hosts::Registry::parse_hostname(host);
     if (!address) return std::nullopt;
     return sources_.book.view(hosts::host_name(*address));
 }

@@ -22,6 +22,11 @@ net::HttpResponse later(net::HttpResponse response, Nanos wait) {
     return response;
 }
 
+// Plain text is for private hosts alone, and so are names without a domain.
+bool is_private_name(const base::HostAddress& address) {
+    return !address.is_tls || address.name.find_first_of(".:") == std::string::npos;
+}
+
 }  // namespace
 
 net::HttpResponse refusal_answer(const Refusal& refusal) {
@@ -43,19 +48,6 @@ net::HttpResponse refusal_answer(const Refusal& refusal) {
             return net::json_error(500, "InternalServerError", refusal.words);
     }
     return net::json_error(500, "InternalServerError", refusal.words);
-}
-
-std::expected<base::HostAddress, Refusal> parse_announced(std::string_view hostname) {
-    std::string_view name = hostname;
-    if (std::size_t scheme = name.find("://"); scheme != name.npos) name.remove_prefix(scheme + 3);
-    if (name.ends_with('/')) name.remove_suffix(1);
-    if (net::equals_ignoring_case(name, "localhost")) {
-        return std::unexpected(Refusal{
-            Refusal::Why::invalid,
-            "localhost needs a port: name the host as `localhost:2583`, with the port that the PDS "
-            "listens on (a PDS announces what its hostname setting says)"});
-    }
-    return hosts::Registry::parse_hostname(hostname);
 }
 
 CrawlRequests::CrawlRequests(env::Env& env, base::Logger& logger, base::Metrics& metrics,
@@ -119,10 +111,8 @@ CrawlRequests::Judgement CrawlRequests::judge(const net::HttpRequest& request,
     auto fields = JsonFields::parse(request.body);
     if (!fields) return refuse({}, {Refusal::Why::invalid, std::string(fields.error().what)});
     auto hostname = fields->text("hostname");
-    if (!hostname || hostname->empty()) {
-        return refuse({}, {Refusal::Why::invalid, "hostname is missing, empty or no text"});
-    }
-    auto address = parse_announced(*hostname);
+    if (!hostname) return refuse({}, {Refusal::Why::invalid, "hostname is missing, or no text"});
+    auto address = hosts::Registry::parse_hostname(*hostname);
     if (!address) return refuse(*hostname, address.error());
     return judge_host(*address, client);
 }
@@ -139,8 +129,8 @@ CrawlRequests::Judgement CrawlRequests::judge_host(const base::HostAddress& addr
         return offer(address, client);
     }
     // Before anything is sent there. Names that lead to private addresses are refused when they
-    // are dialled; plain text is for private hosts alone.
-    if (!address.is_tls && !options_.adds_private) {
+    // are dialled.
+    if (is_private_name(address) && !options_.adds_private) {
         return refuse(
             std::move(name),
             {Refusal::Why::is_private,

@@ -40,10 +40,6 @@ struct CrawlOptions {
 // What is wrong with a host, as an XRPC error. `quota` has a Retry-After.
 net::HttpResponse refusal_answer(const hosts::Refusal& refusal);
 
-// Registry::parse_hostname, with a remedy where the usual slip is seen: a PDS on the same machine
-// calls itself `localhost`, without its port.
-std::expected<base::HostAddress, hosts::Refusal> parse_announced(std::string_view hostname);
-
 class CrawlRequests {
   public:
     using Check = std::function<hosts::HostCheckAnswer(const base::HostAddress&)>;

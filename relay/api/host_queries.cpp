@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 
 #include "proto/base/json_writer.hpp"
 #include "relay/api/crawl_requests.hpp"
@@ -33,10 +34,8 @@ void write_host(JsonWriter& json, const std::string& name, const HostView& view,
     json.end_object();
 }
 
-// Digits only: from_chars would take a sign.
-template <class Number>
+template <std::unsigned_integral Number>
 bool read_digits(const std::string& text, Number& number) {
-    if (!std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) return false;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc() && end == text.data() + text.size();
 }
@@ -102,7 +101,7 @@ net::HttpResponse HostQueries::status(const net::HttpRequest& request) const {
     if (!hostname || !*hostname || (*hostname)->empty()) {
         return net::json_error(400, "BadRequest", "hostname is missing or not readable");
     }
-    auto address = parse_announced(**hostname);
+    auto address = hosts::Registry::parse_hostname(**hostname);
     if (!address) return refusal_answer(address.error());
     const std::string name = hosts::host_name(*address);
     auto view = sources_.view(name);

@@ -13,7 +13,7 @@ JsonValue value_of(simdjson::dom::element element) {
     std::string_view text;
     if (element.is_null()) return JsonNull{};
     if (element.get(truth) == simdjson::SUCCESS) return truth;
-    if (element.is_uint64() && element.get(number) == simdjson::SUCCESS) return number;
+    if (element.get(number) == simdjson::SUCCESS) return number;
     if (element.get(text) == simdjson::SUCCESS) return std::string(text);
     return JsonOther{};
 }

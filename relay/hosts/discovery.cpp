@@ -71,7 +71,6 @@ void Discovery::start() {
 }
 
 void Discovery::stop() {
-    for (Upstream& upstream : upstreams_) upstream.task.cancel();
     for (Upstream& upstream : upstreams_) upstream.task.cancel_and_join();
 }
 

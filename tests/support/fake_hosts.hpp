@@ -65,8 +65,10 @@ class FakeHosts {
         };
         book.unban = [this](std::string_view name) -> std::expected<std::size_t, hosts::Refusal> {
             if (auto refusal = refusal_of(name)) return std::unexpected(*refusal);
-            changes.push_back("unban " + std::string(name));
-            return bans.erase(std::string(name));
+            if (bans.erase(std::string(name)) == 0) {
+                return std::unexpected(hosts::Refusal{hosts::Refusal::Why::unknown, "not banned"});
+            }
+            return 1;
         };
         book.change_limits =
             [this](std::string_view name,

@@ -12,21 +12,29 @@ import { Reader } from './reader.mjs';
 import { Failure, check, freePorts, until } from './util.mjs';
 
 export class Fleet {
-    // Takes some 5 s.
-    static async start(dir, hostCount = 2) {
+    // Takes some 5 s. With `plc`, the URL of a directory, there is none of its own; `ports` are those
+    // of the PDSes, `crawlers` the relays that they announce themselves to. Without `writers` no
+    // account is made, and so there is nothing to announce yet.
+    static async start(dir, hostCount = 2, { plc, ports, crawlers = [], writers = true } = {}) {
         const fleet = new Fleet();
-        const ports = await freePorts(1 + hostCount);
+        const free = await freePorts(1 + hostCount);
+        plc ??= free[0];
+        ports ??= free.slice(1);
         fleet.logPath = path.join(dir, 'fleet.log');
         const here = path.dirname(fileURLToPath(import.meta.url));
-        const log = fs.openSync(fleet.logPath, 'w');
+        const log = fs.openSync(fleet.logPath, 'a');
         const args = [
             '--import',
             path.join(here, 'packages.mjs'),
             path.join(here, 'pds.mjs'),
             dir,
+            plc,
             ...ports,
         ];
-        fleet.child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', log] });
+        fleet.child = spawn(process.execPath, args, {
+            env: { ...process.env, PDS_CRAWLERS: crawlers.join(',') },
+            stdio: ['pipe', 'pipe', log],
+        });
         fs.closeSync(log);
         const exited = new Promise((_, reject) =>
             fleet.child.once('exit', (code, signal) => {
@@ -47,7 +55,8 @@ export class Fleet {
             rotationKey: info.rotationKeys[index], // hex: for changes at the directory
             writer: null,
         }));
-        for (const host of fleet.hosts) host.writer = await Account.create(host, 'writer');
+        if (writers)
+            for (const host of fleet.hosts) host.writer = await Account.create(host, 'writer');
         return fleet;
     }
 

@@ -2,6 +2,10 @@
 //
 //   node --import packages.mjs pds.mjs DATA_DIR PLC_PORT PDS_PORT...
 //
+// With the URL of a directory in the place of PLC_PORT there is none of its own. A PDS whose folder
+// (DATA_DIR/pds-PORT) is there already goes on with it. PDS_CRAWLERS, a comma list of URLs, names
+// the relays that it announces itself to.
+//
 // Prints one line of JSON when all of them serve. Ends on SIGTERM, or when its stdin is closed (so
 // that it never outlives the tests that started it).
 import fs from 'node:fs';
@@ -23,18 +27,27 @@ const { PlcServer, Database } = (await import('@did-plc/server')).default;
 const { PDS, envToCfg, envToSecrets } = await import('@atproto/pds');
 const { Secp256k1Keypair } = await import('@atproto/crypto');
 
-const [dataDir, plcPort, ...pdsPorts] = process.argv.slice(2);
+const [dataDir, directory, ...pdsPorts] = process.argv.slice(2);
 const adminPassword = 'admin-pass';
+const crawlers = (process.env.PDS_CRAWLERS ?? '').split(',').filter(Boolean);
 
-const plc = PlcServer.create({ db: Database.mock(), port: Number(plcPort) });
-await plc.start();
+const hasOwnPlc = !directory.startsWith('http');
+const plcUrl = hasOwnPlc ? `http://127.0.0.1:${directory}` : directory;
+if (hasOwnPlc) {
+    const plc = PlcServer.create({ db: Database.mock(), port: Number(directory) });
+    await plc.start();
+}
 
 const rotationKeys = [];
 for (const port of pdsPorts.map(Number)) {
     const dir = path.join(dataDir, `pds-${port}`);
     fs.mkdirSync(path.join(dir, 'blobs'), { recursive: true });
-    const rotationKey = await Secp256k1Keypair.create({ exportable: true });
-    rotationKeys.push(Buffer.from(await rotationKey.export()).toString('hex'));
+    const keyPath = path.join(dir, 'rotation.key');
+    if (!fs.existsSync(keyPath)) {
+        const rotationKey = await Secp256k1Keypair.create({ exportable: true });
+        fs.writeFileSync(keyPath, Buffer.from(await rotationKey.export()).toString('hex'));
+    }
+    rotationKeys.push(fs.readFileSync(keyPath, 'utf8'));
     const env = {
         devMode: true,
         port,
@@ -49,8 +62,8 @@ for (const port of pdsPorts.map(Number)) {
         bskyAppViewUrl: 'http://127.0.0.1:9',
         bskyAppViewDid: 'did:web:appview.invalid',
         plcRotationKeyK256PrivateKeyHex: rotationKeys.at(-1),
-        didPlcUrl: `http://127.0.0.1:${plcPort}`,
-        crawlers: [],
+        didPlcUrl: plcUrl,
+        crawlers,
         maxSubscriptionBuffer: 50000,
         rateLimitsEnabled: false,
     };
@@ -63,7 +76,7 @@ for (const port of pdsPorts.map(Number)) {
 }
 console.log(
     JSON.stringify({
-        plc: `http://127.0.0.1:${plcPort}`,
+        plc: plcUrl,
         hosts: pdsPorts.map((port) => `http://localhost:${port}`),
         rotationKeys,
         adminPassword,

@@ -96,7 +96,7 @@ void add_sample(Rig& rig) {
     view.row.source = HostSource::crawl;
     view.row.limits = {.events_per_second = 70, .bytes_per_second = {}, .new_accounts_per_hour = 9};
     view.row.is_trusted = true;
-    view.row.added = WallMillis(1'700'000'000'000);
+    view.row.added = WallMillis(1'704'164'645'000);
     view.row.last_connected = WallMillis(2000);
     view.row.last_event = WallMillis(3000);
     view.row.failure = "connect: \"gone\"";
@@ -152,7 +152,7 @@ TEST_IN_SIMULATION("an operator sees of each host all that is known") {
         R"("failure":"not reachable"},{"upstream":"other.example","listed":0,"added":0,)"
         R"("rejected":0,"cut":false}],"hosts":[{"id":10,"hostname":"a.example","tls":true,)"
         R"("state":"offline","source":"crawl","trusted":true,"seq":77,"accounts":5,)"
-        R"("failure":"connect: \"gone\"","added_from":"198.51.100.7","added_ms":1700000000000,)"
+        R"("failure":"connect: \"gone\"","added_from":"198.51.100.7","added_ms":1704164645000,)"
         R"("last_connected_ms":2000,"last_event_ms":3000,"limits":{"events_per_second":70,)"
         R"("bytes_per_second":null,"new_accounts_per_hour":9},"live":{)"));
     CHECK(
@@ -224,7 +224,9 @@ TEST_IN_SIMULATION(
     CHECK(is_done(rig.post("/admin/hosts/unblock", R"({"hostname":"a.example"})"), one_host));
     CHECK(rig.hosts.bans.empty());
     CHECK(rig.lines.take().size() == 1);
-    CHECK(is_done(rig.act("unblock", "a.example"), R"({"success":"true","hosts":0})"));
+    // Once more is an error, and no deed.
+    CHECK(is_error(rig.act("unblock", "a.example"), 404, "HostNotFound"));
+    CHECK(rig.lines.take().empty());
 }
 
 TEST_IN_SIMULATION(
@@ -275,7 +277,7 @@ TEST_CASE("a domain overlaps a trusted one above it, below it and beside it") {
 TEST_IN_SIMULATION("what is no host and no domain is not blocked") {
     Rig rig(world.env());
     for (std::string name : {"", "*", "*.", "*..a", "*.a..b", "*.a.", "*.a b.example",
-                             "*.*.example", "*.a/b", "no name", "localhost", "a"}) {
+                             "*.*.example", "*.a/b", "no name", "localhost"}) {
         CAPTURE(name);
         CHECK(is_error(rig.act("block", name), 400, "BadRequest"));
         CHECK(is_error(rig.act("unblock", name), 400, "BadRequest"));
@@ -367,7 +369,7 @@ TEST_IN_SIMULATION("an operator adds any host, without a check and without a quo
     REQUIRE(lines.size() == 3);
     CHECK(lines[0].find(R"("detail":"new")") != std::string::npos);
     CHECK(lines[2].find(R"("detail":"known")") != std::string::npos);
-    CHECK(is_error(rig.act("add", "localhost"), 400, "BadRequest", "`localhost:2583`"));
+    CHECK(is_error(rig.act("add", "localhost"), 400, "BadRequest", "localhost:2583"));
 }
 
 TEST_IN_SIMULATION("what the registry refuses is said, and not logged as done") {
@@ -415,7 +417,7 @@ TEST_IN_SIMULATION("tools written for the Go relay find the hosts where they exp
     rig.hosts.add("bad.example", HostState::banned);
     const std::string body = rig.get("/admin/pds/list");
     CHECK(body.starts_with(
-        R"([{"ID":10,"CreatedAt":"2023-11-14T22:13:20Z","Host":"a.example","SSL":true,)"
+        R"([{"ID":10,"CreatedAt":"2024-01-02T03:04:05Z","Host":"a.example","SSL":true,)"
         R"("Cursor":77,"Registered":true,"Blocked":false,"CrawlRateLimit":0,"RepoCount":5,)"
         R"("RepoLimit":0,"HasActiveConnection":false,"EventsSeenSinceStartup":12,)"
         R"("PerSecondEventRate":{"Max":70,"Window":1},"PerHourEventRate":{"Max":-1,"Window":3600},)"
@@ -488,6 +490,10 @@ TEST_IN_SIMULATION("a domain's ban, as the Go relay has it, is of the name and o
         CHECK(rig.hosts.bans.empty());
         rig.lines.take();
     }
+    rig.hosts.bans["*.half.example"] = "";
+    CHECK(is_done(rig.post("/admin/subs/unbanDomain", R"({"domain":"half.example"})"), one_host));
+    CHECK(is_error(rig.post("/admin/subs/unbanDomain", R"({"domain":"half.example"})"), 404,
+                   "HostNotFound"));
     CHECK(is_error(rig.post("/admin/subs/banDomain", R"({"domain":"host.bsky.network"})"), 400,
                    "ConfirmationRequired"));
     CHECK(rig.hosts.bans.empty());

@@ -285,6 +285,34 @@ TEST_IN_SIMULATION(
     CHECK(status.rejection.starts_with("ftp://x.example: "));
 }
 
+TEST_IN_SIMULATION("a list tells of itself alone, not of the one before it") {
+    Rig rig(world.env(), {.max_hosts = 2});
+    rig.answer(first_page, page_of({"a.example", "no name", "c.example"}));
+    CHECK(rig.take().rejection.starts_with("no name: "));
+    rig.answer(first_page, page_of({"a.example", "b.example"}));
+    rig.next();
+    const DiscoveryStatus status = rig.discovery->status().front();
+    CHECK(status.listed == 2);
+    CHECK(status.added == 1);
+    CHECK(status.rejected == 0);
+    CHECK(status.rejection == "");
+    CHECK_FALSE(status.is_cut);
+}
+
+TEST_IN_SIMULATION("a host that somebody else has just added is not new") {
+    Rig rig(world.env());
+    rig.answer(first_page, page_of({"a.example", "b.example"}));
+    HostBook book = rig.hosts.book();
+    book.views = [] { return std::make_shared<std::vector<HostView>>(); };
+    rig.hosts.add("a.example", HostState::pending);
+    Discovery discovery(rig.env, rig.lines.logger, rig.metrics, book, rig.servers.fetch(),
+                        rig.options);
+    discovery.start();
+    static_cast<void>(fiber::sleep_for(1s));
+    CHECK(rig.hosts.offers.size() == 2);
+    CHECK(discovery.status().front().added == 1);
+}
+
 TEST_IN_SIMULATION("each upstream has its own pace; a silent one holds up nobody") {
     Rig rig(world.env(), {.upstreams = {"https://slow.example/", "http://localhost:2470",
                                         "https://up.example"}});
