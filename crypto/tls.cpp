@@ -7,6 +7,10 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#ifdef OPENSSL_IS_BORINGSSL
+#include <openssl/pool.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -64,8 +68,29 @@ bool has_ended_well() {
     return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
-Context new_context() {
-    Context context(SSL_CTX_new(TLS_method()));
+// BoringSSL can leave certificates unparsed but while they are checked (check_chain below), which
+// saves 10 KB for each connection.
+const SSL_METHOD* client_method() {
+#ifdef OPENSSL_IS_BORINGSSL
+    return TLS_with_buffers_method();
+#else
+    return TLS_client_method();
+#endif
+}
+
+// Whom the certificate has to be for. False: no name of a host.
+bool want_host(X509_VERIFY_PARAM* wanted, std::string_view host) {
+    X509_VERIFY_PARAM_set_depth(wanted, max_chain_depth);
+    if (auto address = Address::parse(host, 0)) {
+        return X509_VERIFY_PARAM_set1_ip_asc(wanted, address->ip_text().c_str()) == 1;
+    }
+    X509_VERIFY_PARAM_set_hostflags(
+        wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    return X509_VERIFY_PARAM_set1_host(wanted, host.data(), host.size()) == 1;
+}
+
+Context new_context(const SSL_METHOD* method) {
+    Context context(SSL_CTX_new(method));
     RINGLAY_ASSERT(context != nullptr);
     bool done = SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1 &&
                 SSL_CTX_set_cipher_list(context.get(), ciphers_of_tls_1_2) == 1;
@@ -120,13 +145,19 @@ std::optional<std::string> text_of_file(const std::string& path) {
 // ----- contexts
 
 struct TlsClientContext::Core {
-    Context context = new_context();
+#ifdef OPENSSL_IS_BORINGSSL
+    // The certificates that are kept of peers: those of authorities once for all connections.
+    std::unique_ptr<CRYPTO_BUFFER_POOL, Releaser<CRYPTO_BUFFER_POOL_free>> pool{
+        CRYPTO_BUFFER_POOL_new()};
+#endif
+    Context context = new_context(client_method());
+    std::unique_ptr<X509_STORE, Releaser<X509_STORE_free>> authorities{X509_STORE_new()};
     std::size_t authority_count = 0;
     std::string source;
 };
 
 struct TlsServerContext::Core {
-    Context context = new_context();
+    Context context = new_context(TLS_server_method());
 };
 
 struct TlsEngine::Core {
@@ -137,6 +168,10 @@ struct TlsEngine::Core {
     static long control(BIO* bio, int command, long argument, void* pointer);
     static BIO_METHOD* new_pipe();
     static int check_certificate(int is_good, X509_STORE_CTX* checked);
+#ifdef OPENSSL_IS_BORINGSSL
+    static ssl_verify_result_t check_chain(SSL* connection, std::uint8_t* alert);
+    bool is_believed(const STACK_OF(CRYPTO_BUFFER) * chain, std::uint8_t* alert);
+#endif
 
     std::unexpected<Error> fail_with(const Error& why, std::string words);
     std::unexpected<Error> fail_by(std::string_view what);
@@ -171,7 +206,7 @@ std::expected<std::unique_ptr<TlsClientContext>, std::string> TlsClientContext::
     if (bundle.size() > max_bundle_bytes) return refuse("too large for a bundle of certificates");
     auto core = std::make_unique<Core>();
     SSL_CTX* context = core->context.get();
-    X509_STORE* store = SSL_CTX_get_cert_store(context);
+    X509_STORE* store = core->authorities.get();
     File text = text_file(bundle);
     ERR_clear_error();
     for (;;) {
@@ -191,8 +226,13 @@ std::expected<std::unique_ptr<TlsClientContext>, std::string> TlsClientContext::
     }
     ERR_clear_error();
     if (core->authority_count == 0) return refuse("no certificate in it");
+#ifdef OPENSSL_IS_BORINGSSL
+    SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER, TlsEngine::Core::check_chain);
+    SSL_CTX_set0_buffer_pool(context, core->pool.get());
+#else
+    SSL_CTX_set1_cert_store(context, store);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, TlsEngine::Core::check_certificate);
-    X509_VERIFY_PARAM_set_depth(SSL_CTX_get0_param(context), max_chain_depth);
+#endif
     // Zero means success, unlike everywhere else.
     int refused =
         SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(alpn.data()),
@@ -234,24 +274,19 @@ const std::string& TlsClientContext::source() const {
 
 TlsEngine TlsClientContext::connect(std::string_view host) const {
     auto core = std::make_unique<TlsEngine::Core>(core_->context.get());
-    core->host = host;
+    // Names end with a dot in some places; certificates know none.
+    core->host = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
     core->believer = this;
     SSL* connection = core->connection.get();
     SSL_set_connect_state(connection);
-    X509_VERIFY_PARAM* wanted = SSL_get0_param(connection);
-    bool done = false;
     // The libraries take C strings.
-    if (host.empty() || host.contains('\0')) {
-        done = false;
-    } else if (auto address = Address::parse(host, 0)) {
-        done = X509_VERIFY_PARAM_set1_ip_asc(wanted, address->ip_text().c_str()) == 1;
-    } else {
-        X509_VERIFY_PARAM_set_hostflags(
-            wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-        std::string name(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
-        done = X509_VERIFY_PARAM_set1_host(wanted, name.c_str(), name.size()) == 1 &&
-               SSL_set_tlsext_host_name(connection, name.c_str()) == 1;
+    bool done = !core->host.empty() && !host.contains('\0');
+    if (done && !Address::parse(host, 0)) {
+        done = SSL_set_tlsext_host_name(connection, core->host.c_str()) == 1;
     }
+#ifndef OPENSSL_IS_BORINGSSL
+    done = done && want_host(SSL_get0_param(connection), core->host);
+#endif
     if (!done) {
         static_cast<void>(
             core->fail_with({Errc::invalid, "tls: no name of a host"}, "no name of a host"));
@@ -391,6 +426,46 @@ int TlsEngine::Core::check_certificate(int is_good, X509_STORE_CTX* checked) {
     static_cast<void>(self.fail_with({Errc::no_permission, "tls: certificate"}, std::move(words)));
     return 0;
 }
+
+#ifdef OPENSSL_IS_BORINGSSL
+ssl_verify_result_t TlsEngine::Core::check_chain(SSL* connection, std::uint8_t* alert) {
+    auto& self = *static_cast<Core*>(SSL_get_app_data(connection));
+    *alert = SSL_AD_CERTIFICATE_UNKNOWN;
+    bool is_good = self.is_believed(SSL_get0_peer_certificates(connection), alert);
+    if (is_good && !self.error) return ssl_verify_ok;
+    static_cast<void>(
+        self.fail_with({Errc::no_permission, "tls: certificate"}, "certificate out of form"));
+    return ssl_verify_invalid;
+}
+
+bool TlsEngine::Core::is_believed(const STACK_OF(CRYPTO_BUFFER) * chain, std::uint8_t* alert) {
+    if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0) return false;
+    Certificate leaf(X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, 0)));
+    std::unique_ptr<STACK_OF(X509), Releaser<sk_X509_free>> others(sk_X509_new_null());
+    std::vector<Certificate> owned;
+    for (std::size_t i = 1; i < sk_CRYPTO_BUFFER_num(chain); ++i) {
+        owned.emplace_back(X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, i)));
+        if (!owned.back()) return false;
+        sk_X509_push(others.get(), owned.back().get());
+    }
+    std::unique_ptr<X509_STORE_CTX, Releaser<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
+    bool done = leaf &&
+                X509_STORE_CTX_init(check.get(), believer->core_->authorities.get(), leaf.get(),
+                                    others.get()) == 1 &&
+                X509_STORE_CTX_set_default(check.get(), "ssl_server") == 1 &&
+                X509_STORE_CTX_set_ex_data(check.get(), SSL_get_ex_data_X509_STORE_CTX_idx(),
+                                           connection.get()) == 1 &&
+                want_host(X509_STORE_CTX_get0_param(check.get()), host);
+    if (!done) return false;
+    X509_STORE_CTX_set_verify_cb(check.get(), check_certificate);
+    bool is_good = X509_verify_cert(check.get()) == 1;
+    if (!is_good) {
+        int why = X509_STORE_CTX_get_error(check.get());
+        *alert = static_cast<std::uint8_t>(SSL_alert_from_verify_result(why));
+    }
+    return is_good;
+}
+#endif
 
 // ----- the engine
 
