@@ -1,12 +1,15 @@
 // Consumers that take a firehose as fast as it comes and only count: so cheap that they do not
-// disturb a measurement on the same machine.
+// disturb a measurement on the same machine. Or, given the ledger of a fleet, that compare what
+// they got with what was sent.
 //
 // Thread   drain() is the first fiber of a worker; all consumers are fibers of it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "bench/fleet/ledger.hpp"
 #include "bench/fleet/options.hpp"
 #include "bench/fleet/stop_request.hpp"
 #include "relay/env/env.hpp"
@@ -16,9 +19,10 @@ namespace ringlay::bench {
 struct DrainResult {
     std::uint64_t events = 0;  // of all consumers
     std::uint64_t bytes = 0;
-    std::uint64_t least_events = 0;  // of one consumer
-    double seconds = 0;              // from the first event to the last
-    std::string failure;             // why a consumer ended by itself; empty: none did
+    std::uint64_t least_events = 0;        // of one consumer
+    double seconds = 0;                    // from the first event to the last
+    std::optional<LedgerVerdict> verdict;  // of all consumers together, if a ledger was given
+    std::string failure;                   // why a consumer ended by itself; empty: none did
 };
 
 std::string describe(const DrainResult& result);  // a line of JSON

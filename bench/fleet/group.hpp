@@ -15,7 +15,6 @@
 #include "bench/fleet/options.hpp"
 #include "bench/fleet/stop_request.hpp"
 #include "relay/env/env.hpp"
-#include "relay/net/http_server.hpp"
 
 namespace ringlay::bench {
 
@@ -23,7 +22,7 @@ class Group {
   public:
     // Has the hosts from `first_host` up to, not with, `end_host`, and their share of the events.
     Group(const env::Env& env, const FleetOptions& options, std::uint64_t first_host,
-          std::uint64_t end_host, const StopRequest& stop);
+          std::uint64_t end_host, const crypto::TlsServerContext* tls, const StopRequest& stop);
     ~Group();  // every subscriber is told 1001
     Group(const Group&) = delete;
     Group& operator=(const Group&) = delete;
@@ -40,16 +39,17 @@ class Group {
     void serve();
 
     std::uint64_t kept_events() const;
+    std::vector<const Host*> hosts() const;
 
   private:
     struct Place {
         env::Listener listener;
         std::unique_ptr<Host> host;
-        std::unique_ptr<net::HttpServer> server;
+        std::unique_ptr<Door> door;
     };
 
     void emit_paced();
-    void emit() { places_[random_() % places_.size()].host->emit(); }
+    void emit();
 
     env::Env env_;
     const FleetOptions options_;
@@ -58,8 +58,9 @@ class Group {
     const double rate_share_;
     const StopRequest& stop_;
     std::mt19937_64 random_;
-    net::HttpServerCounters counters_;
+    const crypto::TlsServerContext* tls_;
     std::vector<Place> places_;
+    std::vector<std::size_t> busy_, quiet_;  // places
     fiber::Task generator_;
     fiber::TaskGroup serving_;
 };

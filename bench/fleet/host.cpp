@@ -49,7 +49,9 @@ Host::Host(const env::Env& env, const HostOptions& options)
     : env_(env),
       traffic_(options.book.seed * 1'000'003 + options.index),
       random_(options.book.seed * 1'000'033 + options.index),
-      log_(micros_of(env.clock.wall()), options.log_bytes) {
+      first_seq_(micros_of(env.clock.wall())),
+      log_(first_seq_, options.log_bytes),
+      keeps_ledger_(options.keeps_ledger) {
     repos_.reserve(options.book.accounts_per_host);
     for (std::uint64_t i = 0; i < options.book.accounts_per_host; ++i) {
         std::uint64_t number = options.book.number(options.index, i);
@@ -62,21 +64,26 @@ std::uint64_t Host::unix_micros() const {
     return micros_of(env_.clock.wall());
 }
 
+void Host::send(Buffer frame) {
+    if (keeps_ledger_) ledger_.add(frame);
+    log_.append(frame);
+}
+
 void Host::introduce(std::size_t account) {
     Repo& repo = repos_[account];
     std::uint64_t now = unix_micros();
-    log_.append(repo.identity_frame(log_.next_seq(), now, AccountBook::handle(repo.did())));
-    log_.append(repo.account_frame(log_.next_seq(), now, true, std::nullopt));
+    send(repo.identity_frame(log_.next_seq(), now, AccountBook::handle(repo.did())));
+    send(repo.account_frame(log_.next_seq(), now, true, std::nullopt));
     auto ops = traffic_.next_ops(repo, now);
-    log_.append(repo.commit_frame(log_.next_seq(), now, ops));
+    send(repo.commit_frame(log_.next_seq(), now, ops));
 }
 
 void Host::emit() {
     Repo& repo = repos_[random_() % repos_.size()];
-    log_.append(traffic_.next_frame(repo, log_.next_seq(), unix_micros()));
+    send(traffic_.next_frame(repo, log_.next_seq(), unix_micros()));
 }
 
-net::HttpReply Host::answer(const net::HttpRequest& request, const Address& local) {
+DoorReply Host::answer(const net::HttpRequest& request, const Address& local) {
     constexpr std::string_view prefix = "/xrpc/";
     std::string_view path = request.path();
     if (!path.starts_with(prefix)) return net::json_error(404, "NotFound", "no such page");
@@ -92,17 +99,19 @@ net::HttpReply Host::answer(const net::HttpRequest& request, const Address& loca
     return net::json_error(501, "MethodNotImplemented", "this method is not served here");
 }
 
-net::HttpReply Host::subscribe(const net::HttpRequest& request) {
+DoorReply Host::subscribe(const net::HttpRequest& request) {
     auto accept = net::check_upgrade(request);
     if (!accept) return std::move(accept.error());
     auto parameter = request.query("cursor");
     if (!parameter) return invalid(parameter.error().what);
     auto cursor = firehose::parse_cursor(*parameter);
     if (!cursor) return invalid(cursor.error().what);
-    return net::HttpReply::TakeOver([this, accept = std::move(*accept), cursor = *cursor](
-                                        env::Socket socket, Buffer already_read) {
-        Subscription(env_, log_, std::move(socket), std::move(already_read))
-            .run(accept, {}, cursor);
+    user_agent_ = request.headers.find("User-Agent").value_or("");
+    return DoorReply::TakeOver([this, accept = std::move(*accept), cursor = *cursor](
+                                   net::Stream& stream, Buffer already_read) {
+        ++subscribers_;
+        Subscription(log_, stream, std::move(already_read)).run(accept, {}, cursor);
+        --subscribers_;
     });
 }
 

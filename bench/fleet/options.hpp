@@ -8,6 +8,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "bench/fleet/hostile.hpp"
 
 namespace ringlay::bench {
 
@@ -22,7 +25,12 @@ struct FleetOptions {
     std::uint64_t plc_port = 0;
     std::uint64_t workers = 1;
     std::uint64_t window_mib = 1024;  // all hosts together
+    std::uint64_t busy = 0;           // hosts that have 95 of 100 events; 0: all are alike
     bool prints_hosts = false;
+    bool is_tls = false;
+    bool keeps_ledger = false;  // of what is sent, for drain --ledger
+    std::string ca_out;         // file for the certificate; empty: none
+    std::vector<Hostility> hostile;
 };
 
 std::expected<FleetOptions, std::string> parse_fleet_options(
@@ -34,6 +42,7 @@ struct DrainOptions {
     std::uint64_t events = 0;  // of each consumer; 0: until it ends
     std::uint64_t cursor = 0;
     bool has_cursor = false;
+    std::string ledger;  // URL of the directory of a fleet that keeps one; empty: only count
 };
 
 std::expected<DrainOptions, std::string> parse_drain_options(

@@ -1,6 +1,8 @@
 #include "bench/fleet/subscription.hpp"
 
 #include "proto/event.hpp"
+#include "relay/net/dial.hpp"
+#include "relay/net/websocket_handshake.hpp"
 
 namespace ringlay::bench {
 namespace {
@@ -12,16 +14,18 @@ constexpr auto ping_after = std::chrono::seconds(30);
 
 }  // namespace
 
-Subscription::Subscription(const env::Env& env, HostLog& log, env::Socket socket,
-                           Buffer already_read)
-    : env_(env),
-      log_(log),
-      socket_(std::move(socket)),
-      inbound_(env_, socket_, std::move(already_read)) {}
+Subscription::Subscription(HostLog& log, net::Stream& stream, Buffer already_read)
+    : log_(log),
+      stream_(stream),
+      already_read_(std::move(already_read)),
+      decoder_({net::WebSocketDecoder::Role::server, net::WebSocketDecoder::Data::discard}) {}
 
 void Subscription::run(std::string_view accept, const net::HttpHeaders& headers,
                        std::optional<std::uint64_t> cursor) {
-    if (!net::accept_websocket(socket_, accept, headers, Deadline::in(handshake_time))) return;
+    net::ResponseHeadOptions options;
+    options.defaults = &headers;
+    std::string head = encode_response_head(net::upgrade_response(accept), options);
+    if (!stream_.send(net::bytes_of(head), Deadline::in(handshake_time))) return;
     std::optional<End> end = begin(cursor);
     if (!end) {
         fiber::Task listener = fiber::spawn("subscriber listens", [this] { listen(); });
@@ -49,10 +53,10 @@ Subscription::End Subscription::end_of(const Error& error) {
 
 Subscription::End Subscription::stream() {
     while (!ended_) {
-        if (pong_ && log_.bytes_to_boundary(position_) == 0) {
+        if (pong_ && !has_open_offer_ && log_.bytes_to_boundary(position_) == 0) {
             net::ControlFrame pong = *pong_;
             pong_.reset();
-            auto sent = socket_.send(pong.bytes(), Deadline::in(stall_time));
+            auto sent = stream_.send(pong.bytes(), Deadline::in(stall_time));
             if (!sent) return end_of(sent.error());
         } else if (auto end = send_some()) {
             return *end;
@@ -66,14 +70,15 @@ std::optional<Subscription::End> Subscription::send_some() {
     if (!view) return End::too_slow;
     if (view->bytes.empty()) return wait_for_events();
     Bytes bytes = view->bytes;
-    if (pong_) bytes = bytes.first(log_.bytes_to_boundary(position_));
-    auto sent = socket_.send_now({&bytes, 1});
+    if (pong_ && !has_open_offer_) bytes = bytes.first(log_.bytes_to_boundary(position_));
+    auto sent = stream_.send_now({&bytes, 1});
     if (!sent) return end_of(sent.error());
     position_ += *sent;
+    has_open_offer_ = *sent == 0;
     if (*sent > 0) return std::nullopt;
 
     is_blocked_ = true;
-    auto writable = socket_.wait_writable(Deadline::in(stall_time));
+    auto writable = stream_.wait_writable(Deadline::in(stall_time));
     is_blocked_ = false;
     if (writable) return std::nullopt;
     return writable.error().code == Errc::timed_out ? End::too_slow : end_of(writable.error());
@@ -84,29 +89,31 @@ std::optional<Subscription::End> Subscription::wait_for_events() {
     if (woken) return std::nullopt;
     if (woken.error().code == Errc::cancelled) return End::going_away;
     auto ping = net::encode_control(net::Opcode::ping, {});
-    auto sent = socket_.send(ping.bytes(), Deadline::in(stall_time));
+    auto sent = stream_.send(ping.bytes(), Deadline::in(stall_time));
     return sent ? std::nullopt : std::optional(end_of(sent.error()));
 }
 
 void Subscription::listen() {
+    using Kind = net::WebSocketDecoder::Event::Kind;
+    std::span<std::uint8_t> input = already_read_;
+    net::StreamChunk chunk;
     for (;;) {
-        auto event = inbound_.next(Deadline::never());
-        if (!event) {
-            if (event.error().code == Errc::cancelled) return;
-            return end_by_listener(event.error().code == Errc::malformed ||
-                                           event.error().code == Errc::too_large ||
-                                           event.error().code == Errc::busy
-                                       ? End::violation
-                                       : End::gone);
-        }
-        if (event->kind == net::WebSocketInbound::Event::Kind::close) {
-            if (event->close_code != net::close_code::none_received) {
-                close_code_ = event->close_code;
+        auto event = decoder_.next(input);
+        if (!event) return end_by_listener(End::violation);
+        if (!*event) {
+            chunk = net::StreamChunk();
+            auto received = stream_.receive(Deadline::never());
+            if (!received && received.error().code == Errc::cancelled) return;
+            if (!received || received->empty()) return end_by_listener(End::gone);
+            chunk = std::move(*received);
+            input = chunk.writable();
+        } else if ((*event)->kind == Kind::close) {
+            if ((*event)->close_code != net::close_code::none_received) {
+                close_code_ = (*event)->close_code;
             }
             return end_by_listener(End::closed);
-        }
-        if (event->kind == net::WebSocketInbound::Event::Kind::ping) {
-            pong_ = net::encode_control(net::Opcode::pong, event->payload);
+        } else if ((*event)->kind == Kind::ping) {
+            pong_ = net::encode_control(net::Opcode::pong, (*event)->payload);
             log_.wake();
         }
     }
@@ -116,7 +123,7 @@ void Subscription::end_by_listener(End end) {
     ended_ = end;
     log_.wake();
     // A sender that waits for a full socket would not look.
-    if (is_blocked_) socket_.shutdown();
+    if (is_blocked_) stream_.shutdown();
 }
 
 void Subscription::farewell(End end) {
@@ -133,7 +140,7 @@ void Subscription::farewell(End end) {
             words = {close_code_, {}, {}};
             break;
         case End::violation:
-            words = {inbound_.violation_code(), {}, {}};
+            words = {decoder_.violation_code(), {}, {}};
             break;
         case End::future:
             words = {net::close_code::policy, "FutureCursor", "The cursor is in the future."};
@@ -143,29 +150,43 @@ void Subscription::farewell(End end) {
             break;
     }
     Deadline deadline = Deadline::in(farewell_time);
+    if (!settle_offer(deadline)) return;
     auto rest = log_.view(position_);
     if (!rest) return;
     Bytes of_message = rest->bytes.first(log_.bytes_to_boundary(position_));
-    if (!of_message.empty() && !socket_.send(of_message, deadline)) return;
+    if (!of_message.empty() && !stream_.send(of_message, deadline)) return;
     if (!words.message.empty()) {
         proto::ErrorMessage error{.error = words.reason, .message = words.message};
         if (!send_message(proto::encode_frame(error), deadline)) return;
     }
     auto close = net::encode_close(words.code, words.reason);
-    if (!socket_.send(close.bytes(), deadline) || end == End::closed) return;
+    if (!stream_.send(close.bytes(), deadline) || end == End::closed) return;
     // Until the subscriber has hung up, or bytes of his still under way would reset the connection.
     for (;;) {
-        auto chunk = socket_.receive(deadline);
+        auto chunk = stream_.receive(deadline);
         if (!chunk || chunk->empty()) return;
     }
+}
+
+bool Subscription::settle_offer(Deadline deadline) {
+    while (has_open_offer_) {
+        auto view = log_.view(position_);
+        if (!view) return false;
+        auto sent = stream_.send_now({&view->bytes, 1});
+        if (!sent) return false;
+        position_ += *sent;
+        has_open_offer_ = *sent == 0;
+        if (has_open_offer_ && !stream_.wait_writable(deadline)) return false;
+    }
+    return true;
 }
 
 Result<void> Subscription::send_message(Bytes message, Deadline deadline) {
     net::FrameHeader frame;
     frame.payload_bytes = message.size();
     net::EncodedHeader header = net::encode_header(frame);
-    auto sent = socket_.send(header.bytes(), deadline);
-    return sent ? socket_.send(message, deadline) : sent;
+    auto sent = stream_.send(header.bytes(), deadline);
+    return sent ? stream_.send(message, deadline) : sent;
 }
 
 }  // namespace ringlay::bench

@@ -15,14 +15,15 @@
 #include "bench/fleet/host_log.hpp"
 #include "relay/env/env.hpp"
 #include "relay/net/http_message.hpp"
+#include "relay/net/stream.hpp"
 #include "relay/net/websocket_frame.hpp"
-#include "relay/net/websocket_server.hpp"
 
 namespace ringlay::bench {
 
 class Subscription {
   public:
-    Subscription(const env::Env& env, HostLog& log, env::Socket socket, Buffer already_read);
+    // The stream outlives it.
+    Subscription(HostLog& log, net::Stream& stream, Buffer already_read);
 
     // Until the subscriber has gone, or the fiber is cancelled. `accept` answers the handshake.
     void run(std::string_view accept, const net::HttpHeaders& headers,
@@ -38,14 +39,17 @@ class Subscription {
     void listen();
     void end_by_listener(End end);
     void farewell(End end);
+    bool settle_offer(Deadline deadline);
     Result<void> send_message(Bytes message, Deadline deadline);
     static End end_of(const Error& error);
 
-    env::Env env_;
     HostLog& log_;
-    env::Socket socket_;
-    net::WebSocketInbound inbound_;
+    net::Stream& stream_;
+    Buffer already_read_;
+    net::WebSocketDecoder decoder_;
     std::uint64_t position_ = 0;
+    bool has_open_offer_ = false;  // bytes at the position were offered and not taken: no others
+                                   // may come first
     std::optional<net::ControlFrame> pong_;  // not yet sent
     std::optional<End> ended_;               // by the listener
     bool is_blocked_ = false;                // the sender waits for room in the socket

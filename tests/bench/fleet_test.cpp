@@ -199,9 +199,9 @@ TEST_CASE("flags are numbers in their range; what is wrong is named with what is
     CHECK(options->seed == 7);
     CHECK(options->prints_hosts);
     CHECK_FALSE(parse({})->prints_hosts);
-    CHECK(parse({"--hosts", "201"}).error() ==
-          "--hosts: not valid: \"201\" (valid: an integer from 1 to 200)");
-    CHECK(parse({"--hosts=0"}).error().find("from 1 to 200") != std::string::npos);
+    CHECK(parse({"--hosts", "10001"}).error() ==
+          "--hosts: not valid: \"10001\" (valid: an integer from 1 to 10000)");
+    CHECK(parse({"--hosts=0"}).error().find("from 1 to 10000") != std::string::npos);
     for (std::string_view bad : {"", "-1", "1x", "0x1", "99999999999999999999", "1.5"}) {
         CHECK_FALSE(parse({"--seed", bad}).has_value());
     }
@@ -210,11 +210,27 @@ TEST_CASE("flags are numbers in their range; what is wrong is named with what is
     CHECK(parse({"--hosts", "200", "--base-port", "65337"}).error().find("0 to 65336") !=
           std::string::npos);
 
+    CHECK(parse({"--hosts", "200", "--base-port", "65336", "--hostile", "drop"})
+              .error()
+              .find("0 to 65335") != std::string::npos);
+    CHECK(parse({"--hosts", "3", "--busy", "4"}).error().find("only 3 hosts") != std::string::npos);
+    auto network =
+        parse({"--tls", "--ca-out=/tmp/ca.pem", "--ledger", "--hostile", "drop,big-frames"});
+    REQUIRE(network.has_value());
+    CHECK((network->is_tls && network->keeps_ledger && network->ca_out == "/tmp/ca.pem"));
+    CHECK(network->hostile == std::vector{Hostility::drop, Hostility::big_frames});
+    CHECK(parse({"--hostile=all"})->hostile.size() == hostility_count);
+    CHECK(parse({"--hostile", "rude"}).error().find("\"rude\" (valid: all, slow-headers, silent") !=
+          std::string::npos);
+    for (Hostility one : all_hostilities()) CHECK(parse_hostility(name_of(one)) == one);
+
     std::vector<std::string_view> arguments{"--cursor=0", "127.0.0.1:3000", "--consumers", "9"};
     auto drain = parse_drain_options(arguments);
     REQUIRE(drain.has_value());
     CHECK(drain->url == "127.0.0.1:3000");
     CHECK((drain->has_cursor && drain->cursor == 0 && drain->consumers == 9));
+    arguments = {"127.0.0.1:3000", "--ledger", "http://127.0.0.1:1"};
+    CHECK(parse_drain_options(arguments)->ledger == "http://127.0.0.1:1");
     arguments = {"127.0.0.1:3000"};
     CHECK_FALSE(parse_drain_options(arguments)->has_cursor);
     CHECK_FALSE(parse_drain_options({}).has_value());

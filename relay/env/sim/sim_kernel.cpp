@@ -123,13 +123,15 @@ std::optional<std::int64_t> SimKernel::attempt(const OpRef& ref, Pending& pendin
 // The cancellation may come too late: then what the operation has achieved counts.
 void SimKernel::end_early(const OpRef& ref, Pending& pending) {
     bool is_done_already = world_.prng().coin();
+    bool is_of_disk = SimDisk::is_disk_operation(pending.op->kind);
     if (is_done_already && pending.op->kind != Op::Kind::connect) {
         if (auto result = attempt(ref, pending)) {
+            // It succeeded before anybody had woken it: it may still be noted as waiting.
+            if (!is_of_disk) world_.net().forget(ref, pending);
             complete(ref.place, *result);
             return;
         }
     }
-    bool is_of_disk = SimDisk::is_disk_operation(pending.op->kind);
     if (!is_of_disk) world_.net().forget(ref, pending);
     complete(ref.place, -ECANCELED);
 }
