@@ -115,6 +115,17 @@ void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtim
     metrics.callback(base::Metrics::Kind::gauge, "relay_process_rss_bytes",
                      "Resident memory of the process.",
                      [] { return static_cast<double>(env::process_rss_bytes()); });
+    auto of_malloc = [&metrics](std::string_view name, std::string_view help, auto member) {
+        metrics.callback(base::Metrics::Kind::gauge, name, help, [member] {
+            return static_cast<double>(env::malloc_bytes().*member);
+        });
+    };
+    of_malloc("relay_malloc_arena_bytes", "Memory that malloc has for small blocks.",
+              &env::MallocBytes::arena);
+    of_malloc("relay_malloc_in_use_bytes", "Of the arena, what is in use.",
+              &env::MallocBytes::in_use);
+    of_malloc("relay_malloc_free_bytes", "Of the arena, what is free.", &env::MallocBytes::free);
+    of_malloc("relay_malloc_mmap_bytes", "Memory of large blocks.", &env::MallocBytes::mapped);
     auto sum = [&runtime](auto member) {
         double total = 0;
         runtime.for_each_worker([&](const fiber::Worker&, const env::UringGauges& gauges) {

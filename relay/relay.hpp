@@ -98,6 +98,7 @@ class Relay {
     api::FoldStatus fold_status() const;
     api::RelayStatus relay_status();
     void register_metrics();
+    void register_common_names();
     void register_queues();
     void register_http();
     void register_workers();

@@ -163,10 +163,39 @@ void Relay::register_metrics() {
     metrics_.callback(Kind::counter, "relay_logger_dropped_total",
                       "Log lines dropped because the ring was full.",
                       [this] { return static_cast<double>(logger_.dropped_total()); });
+    register_common_names();
     register_queues();
     register_http();
     register_workers();
     if (options_.add_metrics) options_.add_metrics(metrics_);
+}
+
+// Numbers under the names that dashboards for other relays look for.
+void Relay::register_common_names() {
+    using Kind = base::Metrics::Kind;
+    metrics_.callback(Kind::gauge, "relay_connected_inbound", "Hosts that are connected.",
+                      [this] { return static_cast<double>(host_metrics_->connected.value()); });
+    metrics_.callback(Kind::counter, "relay_frames_received_total", "Frames that hosts have sent.",
+                      [this] {
+                          std::uint64_t total = 0;
+                          for (const base::Counter* frames : host_metrics_->by_outcome) {
+                              total += frames->value();
+                          }
+                          return static_cast<double>(total);
+                      });
+    metrics_.callback(Kind::gauge, "relay_resolve_queued_set_count",
+                      "Look-ups of identities that wait or are under way.",
+                      [this] { return static_cast<double>(identity_metrics_->waiting.depth()); });
+    const std::pair<std::string_view, const base::Counter&> results[] = {
+        {"validated", ingest_metrics_->verified},
+        {"unverified", ingest_metrics_->unverified},
+        {"failed", ingest_metrics_->dropped}};
+    for (const auto& [result, count] : results) {
+        metrics_.callback(Kind::counter, "relay_validation_total",
+                          "Events by what checking them came to; relay_events_total has more.",
+                          [&count] { return static_cast<double>(count.value()); },
+                          {{"result", std::string(result)}});
+    }
 }
 
 // Every queue has a name, a bound and a gauge (docs/design.md, "Bounds").

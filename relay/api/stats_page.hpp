@@ -1,6 +1,6 @@
 // /_stats: the state of everything in one page of JSON, made at most once a second, however often
-// it is asked for. Beyond max_hosts_listed hosts it has no list of them but sums: by state, the busiest, and
-// why the others are not connected.
+// it is asked for. Beyond max_hosts_listed hosts it has no list of them but sums: by state, the
+// busiest, and why the others are not connected.
 //
 // Owner    Router.
 // Thread   the worker that serves HTTP; get() may wait for other workers.

@@ -3,9 +3,9 @@
 //
 // Owner    Relay. Outlives the rooms' consumers: seats come back to it.
 // Thread   made, used and destroyed on the worker that accepts connections.
-// Bound    max_consumers, max_per_address; max_replays_per_address of those that read from disk: who
-//          comes with a cursor while so many of its address do is told to come later. Nobody else
-//          waits for them: readers of one worker share blocks, and the log's appends go first.
+// Bound    max_consumers, max_per_address; max_replays_per_address of those that read from disk:
+//          who comes with a cursor while so many of its address do is told to come later. Nobody
+//          else waits for them: readers of a worker share blocks, and the log's appends go first.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 #include "relay/env/uring/process_info.hpp"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +14,12 @@ std::uint64_t process_rss_bytes() {
     int read = std::fscanf(file, "%llu %llu", &all_pages, &resident_pages);
     std::fclose(file);
     return read == 2 ? resident_pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+MallocBytes malloc_bytes() {
+    const struct mallinfo2 info = mallinfo2();
+    return {
+        .arena = info.arena, .in_use = info.uordblks, .free = info.fordblks, .mapped = info.hblkhd};
 }
 
 }  // namespace ringlay::env
