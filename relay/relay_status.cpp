@@ -231,6 +231,7 @@ void Relay::register_http() {
         counter(cut, help, number, {{"reason", std::string(reason)}});
     };
     because("limit", counters.refused_by_limit);
+    because("idle_evicted", counters.idle_evicted);
     because("address_limit", counters.refused_by_address_limit);
     because("malformed", counters.refused_malformed);
     because("too_large", counters.refused_too_large);

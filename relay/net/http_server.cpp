@@ -87,6 +87,7 @@ class HttpServer::Conversation {
                 deadline_ = Deadline::in(is_first ? options().header_time : options().idle_time);
             }
             connection_.is_idle = !has_begun;
+            connection_.idle_since = server_.env_.clock.now();
             bool is_header_late = has_begun || is_first;
             if (!receive(deadline_,
                          is_header_late ? counters().header_timeouts : counters().idle_timeouts)) {
@@ -238,13 +239,13 @@ void HttpServer::admit(env::Socket socket) {
                       !is_in(socket.peer(), options_.trusted_proxies);
     auto of_party = per_party_.find(party);
     HttpResponse response;
-    if (connection_count_ >= options_.max_connections) {
-        count(counters_.refused_by_limit);
-        response = refusal(503, "too many connections");
-    } else if (is_limited && of_party != per_party_.end() &&
-               of_party->second >= options_.max_connections_per_address) {
+    if (is_limited && of_party != per_party_.end() &&
+        of_party->second >= options_.max_connections_per_address) {
         count(counters_.refused_by_address_limit);
         response = refusal(429, "too many connections from this address");
+    } else if (connection_count_ >= options_.max_connections && !make_room()) {
+        count(counters_.refused_by_limit);
+        response = refusal(503, "too many connections");
     } else {
         ++per_party_[party];
         ++connection_count_;
@@ -265,6 +266,21 @@ void HttpServer::admit(env::Socket socket) {
     const Bytes parts[] = {bytes_of(text)};
     // What the socket does not take at once is not worth a fiber.
     static_cast<void>(send_parts(socket, parts, Deadline{env_.clock.now()}));
+}
+
+bool HttpServer::make_room() {
+    Connection* longest = nullptr;
+    for (Connection& connection : connections_) {
+        const bool may_go = connection.is_counted && connection.is_idle;
+        if (may_go && (longest == nullptr || connection.idle_since < longest->idle_since)) {
+            longest = &connection;
+        }
+    }
+    if (longest == nullptr) return false;
+    count(counters_.idle_evicted);
+    release(*longest);
+    longest->task.cancel();
+    return true;
 }
 
 void HttpServer::run(Connection& connection, env::Socket& socket) {

@@ -8,7 +8,9 @@
 // Owner    Relay. serve() runs in a fiber; cancelling that fiber stops the server: no new
 //          connections, requests under way are answered, then everything is closed.
 // Thread   one worker. Several servers may share a HttpServerCounters.
-// Bound    connections, connections of an address, every size (HttpLimits), every wait.
+// Bound    connections, connections of an address, every size (HttpLimits), every wait. When all
+//          places are taken the connection that has been idle for longest makes room, so that those
+//          that only hold places keep nobody out; when none is idle a new one is refused.
 #pragma once
 
 #include <atomic>
@@ -51,6 +53,7 @@ struct HttpServerCounters {
     Count requests{0};
     Count taken_over{0};
     Count refused_by_limit{0};          // max_connections
+    Count idle_evicted{0};              // likewise, for others
     Count refused_by_address_limit{0};  // max_connections_per_address
     Count refused_malformed{0};         // 400, 417, 501, 505
     Count refused_too_large{0};         // 413, 414, 431
@@ -97,11 +100,13 @@ class HttpServer {
         Address party;            // see party_of()
         bool is_counted = false;  // in connection_count_ and per_party_
         bool is_idle = false;     // waits for a request: may be cut at any time
+        Nanos idle_since{};       // if it is
         bool is_taken = false;
         fiber::Task task;
     };
 
     void admit(env::Socket socket);
+    bool make_room();
     void run(Connection& connection, env::Socket& socket);
     void release(Connection& connection);
     void reap();

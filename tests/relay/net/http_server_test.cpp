@@ -234,16 +234,56 @@ TEST_ON_BOTH_KERNELS("a trusted proxy has the connections of many clients") {
     CHECK(server.counters.refused_by_address_limit == 0);
 }
 
-TEST_ON_BOTH_KERNELS("beyond all connections a client is told to come back") {
+TEST_ON_BOTH_KERNELS("when all places are busy a client is told to come back") {
     HttpServerOptions options;
     options.max_connections = 1;
     RunningServer server(world.env(), options, echo);
     env::Socket first = server.connect();
-    send_text(first, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    CHECK(read_until(first, "GET / ") != "");
+    send_text(first, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    while (server.counters.requests == 0) static_cast<void>(fiber::sleep_for(milliseconds(1)));
     env::Socket second = server.connect();
     CHECK(is_answer(read_all(second), "503", "\"}"));
     CHECK(server.counters.refused_by_limit == 1);
+    CHECK(read_until(first, "GET /slow ") != "");
+}
+
+TEST_ON_BOTH_KERNELS("ten thousand idle connections keep nobody out: the longest idle makes room") {
+    HttpServerOptions options;
+    options.max_connections = 3;
+    RunningServer server(world.env(), options, echo);
+    auto wait_for = [&](std::uint64_t connections) {
+        while (server.counters.connections < connections) {
+            static_cast<void>(fiber::sleep_for(milliseconds(1)));
+        }
+        static_cast<void>(fiber::sleep_for(milliseconds(2)));
+    };
+    env::Socket busy = server.connect();
+    send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n");  // a request that has begun
+    wait_for(1);
+    env::Socket silent = server.connect();
+    wait_for(2);
+    env::Socket used = server.connect();
+    send_text(used, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(read_until(used, "GET /x ") != "");
+    env::Socket newcomer = server.connect();
+    send_text(newcomer, get_close);
+    CHECK(is_answer(read_all(newcomer), "200", "GET /x "));
+    CHECK(read_all(silent) == "");  // it had been idle for longest
+    CHECK(server.counters.idle_evicted == 1);
+    std::vector<env::Socket> crowd;
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        crowd.push_back(server.connect());
+        wait_for(5 + i);
+        CHECK(server.connection_count() <= 3);
+    }
+    CHECK(server.counters.open_connections == 3);
+    CHECK(server.counters.idle_evicted == 40);
+    env::Socket last = server.connect();
+    send_text(last, get_close);
+    CHECK(is_answer(read_all(last), "200", "GET /x "));
+    send_text(busy, "Connection: close\r\n\r\n");
+    CHECK(is_answer(read_all(busy), "200", "GET /hold "));
+    CHECK(server.counters.refused_by_limit == 0);
 }
 
 TEST_ON_BOTH_KERNELS("a handler that throws costs one answer, not the server") {
