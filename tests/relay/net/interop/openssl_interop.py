@@ -55,7 +55,7 @@ def make_certificates():
     key("root", *rsa, "rsa_keygen_bits:4096")
     certificate("root", None, "Root X1", CA)
     key("between", *rsa, "rsa_keygen_bits:2048")
-    certificate("between", "root", "Between R3", CA)
+    certificate("between", "root", "Between\nR3", CA)
     key("leaf", *curve, "ec_paramgen_curve:P-256")
     certificate("leaf", "between", "leaf", LEAF)
     key("weak", *rsa, "rsa_keygen_bits:1024")
@@ -130,12 +130,12 @@ def check_client():
     by_name = ["-servername", "localhost", "-cert2", "leaf.pem", "-key2", "leaf.key"]
     with Server("leaf", "-HTTP", "-servername_fatal", *by_name) as server:
         check(server.fetch("/answer"), whole)
-        check(server.fetch("/answer", host="localhost"), ".*issuer not known: Between R3; .*")
+        check(server.fetch("/answer", host="localhost"), ".*issuer not known: Between.R3; .*")
 
 
 def check_refusals():
     where = r"failed no TLS with 127\.0\.0\.1 at 127\.0\.0\.1:\d+: "
-    unknown = where + "issuer not known: Between R3; bundle root.pem"
+    unknown = where + r"issuer not known: Between\.R3; bundle root.pem"
     with Server("leaf", "-www", chain=None) as server:
         check(server.fetch(), unknown)
     with Server("leaf", "-www") as server:
@@ -175,21 +175,26 @@ def check_key_updates():
 
 
 def check_server():
-    tool = subprocess.Popen(
-        [TOOL, "echo", "leaf.pem", "leaf.key"], stdout=subprocess.PIPE, text=True
-    )
+    """It sends its whole chain, agrees on HTTP/1.1, and ends with a goodbye."""
+    with open("full.pem", "w", encoding="ascii") as chain:
+        for name in ("leaf.pem", "between.pem"):
+            chain.write(open(name, encoding="ascii").read())
+    echo = [TOOL, "echo", "full.pem", "leaf.key"]
+    tool = subprocess.Popen(echo, stdout=subprocess.PIPE, text=True)
     port = tool.stdout.readline().split()[1]
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet", "-no_ign_eof"]
-    command += ["-verify_return_error", "-CAfile", "root.pem", "-partial_chain"]
-    client = subprocess.Popen(
-        [*command, "-CAfile", "between.pem"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-no_ign_eof"]
+    command += ["-verify_return_error", "-CAfile", "root.pem", "-alpn", "h2,http/1.1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    client = subprocess.Popen(command, stderr=subprocess.DEVNULL, **pipes)
     client.stdin.write(b"hello\n")
     client.stdin.flush()
-    assert client.stdout.readline() == b"hello\n"
+    said = []
+    for line in client.stdout:
+        said.append(line)
+        if line == b"hello\n":
+            break
+    assert said[-1:] == [b"hello\n"], said
+    assert b"ALPN protocol: http/1.1\n" in said, said
     client.stdin.close()
     assert client.wait(20) == 0
     out, _ = tool.communicate(timeout=20)
