@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "relay/env/uring/password_file.hpp"
 #include "relay/env/uring/process_info.hpp"
 #include "relay/env/uring/program.hpp"
 #include "relay/fiber_dump.hpp"
@@ -290,6 +291,14 @@ int run(std::span<const std::string_view> arguments) {
     }
     std::string obstacle = env::UringKernel::probe();
     if (!obstacle.empty()) return refuse(1, obstacle);
+    base::Config& config = invocation->config;
+    if (!config.admin_password_file.empty()) {
+        auto passwords = env::read_password_file(config.admin_password_file);
+        if (!passwords) return refuse(base::config_exit_code, passwords.error());
+        for (std::string& password : *passwords) {
+            config.admin_passwords.push_back(std::move(password));
+        }
+    }
     return run_relay(std::move(*invocation));
 }
 

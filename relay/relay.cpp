@@ -299,6 +299,7 @@ void Relay::start_ports() {
     auto server = [&](api::Router::Port port) {
         net::HttpServerOptions options;
         options.default_headers = response_headers(options_.user_agent);
+        options.trusted_proxies = options_.config.trusted_proxies;
         return std::make_unique<net::HttpServer>(
             env_, std::move(options), ports.counters,
             [&router = *ports.router, port](const net::HttpRequest& request, const Address& peer) {

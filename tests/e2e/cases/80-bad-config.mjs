@@ -27,7 +27,7 @@ export async function run(t) {
         { args: ports, settings: { RELAY_KEY_WAIT_MS: '-1' }, word: /key.wait.ms/i },
         { args: ports, settings: { RELAY_UNVERIFIED: 'perhaps' }, word: /unverified/i },
         { args: ports, settings: { RELAY_IDENTITY_HANDLE: 'maybe' }, word: /identity.handle/i },
-        { args: ports, settings: { RELAY_BIND: '0.0.0.0' }, word: /bind/i },
+        { args: ports, settings: { RELAY_BIND: 'no-address' }, word: /bind/i },
     ];
     for (const { args, settings = {}, word } of bad) {
         const what = JSON.stringify({ ...settings, args: args.filter((a) => !ports.includes(a)) });
