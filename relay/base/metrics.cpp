@@ -198,9 +198,9 @@ Metrics::Series& Metrics::add_series(Kind kind, std::string_view name, std::stri
     RINGLAY_ASSERT(!scraped_.load(std::memory_order_relaxed));
     RINGLAY_ASSERT(is_name(name) && !help.empty());
     RINGLAY_ASSERT(name.ends_with("_total") == (kind == Kind::counter));
-    for (std::string_view derived : {"_bucket", "_sum", "_count"}) {
-        RINGLAY_ASSERT(!name.ends_with(derived));
-    }
+    // These are made of a histogram's name; the third one others use for gauges, too.
+    for (std::string_view derived : {"_bucket", "_sum"}) RINGLAY_ASSERT(!name.ends_with(derived));
+    RINGLAY_ASSERT(!name.ends_with("_count") || kind == Kind::gauge);
     std::ranges::sort(labels);
     for (std::size_t i = 0; i < labels.size(); ++i) {
         RINGLAY_ASSERT(is_name(labels[i].first) && labels[i].first != "le");
