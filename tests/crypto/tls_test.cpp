@@ -446,6 +446,11 @@ TEST_CASE("bundles: counted, and refused with a reason") {
     CHECK(TlsClientContext::from_pem("hello").error() == "no certificate in it");
     CHECK(TlsClientContext::from_pem(one + two.substr(0, 100)).error() ==
           "out of form behind 1 certificates");
+    // That of this machine, if it has one.
+    auto usual = TlsClientContext::load("");
+    if (usual) CHECK((*usual)->authority_count() > 20);
+    if (usual) CHECK((*usual)->source().starts_with("/etc/"));
+    if (!usual) CHECK(usual.error().find("looked for /etc/ssl/certs/ca-cert") != std::string::npos);
     auto none = TlsClientContext::load("/nowhere/bundle.pem");
     REQUIRE_FALSE(none.has_value());
     CHECK(none.error().starts_with("no certificate authorities: looked for /nowhere/bundle.pem"));

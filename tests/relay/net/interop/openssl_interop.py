@@ -53,7 +53,7 @@ def certificate(name, issuer, common_name, extensions, *options, days="3000"):
 def make_certificates():
     rsa, curve = ("-algorithm", "RSA", "-pkeyopt"), ("-algorithm", "EC", "-pkeyopt")
     key("root", *rsa, "rsa_keygen_bits:4096")
-    certificate("root", None, "Root X1", CA)
+    certificate("root", None, "Root X1", CA, "-sha1")  # nobody looks at how a root is signed
     key("between", *rsa, "rsa_keygen_bits:2048")
     certificate("between", "root", "Between\nR3", CA)
     key("leaf", *curve, "ec_paramgen_curve:P-256")
@@ -66,6 +66,8 @@ def make_certificates():
     certificate("notca", "between", "notca", LEAF)
     shutil.copy("leaf.key", "forged.key")
     certificate("forged", "notca", "forged", LEAF)
+    shutil.copy("leaf.key", "nameless.key")
+    certificate("nameless", "between", "localhost", "basicConstraints=CA:FALSE\n")
     shutil.copy("leaf.key", "client.key")
     client_only = LEAF.replace("serverAuth", "clientAuth")
     certificate("client", "between", "client", client_only)
@@ -147,6 +149,9 @@ def check_refusals():
         check(server.fetch(), where + "(certificate signed with MD5 or SHA-1|.*weak)")
     with Server("forged", "-www", chain="notca-chain.pem") as server:
         check(server.fetch(), where + "certificate of an issuer refused: invalid CA.*")
+    with Server("nameless", "-www") as server:
+        got = server.fetch(host="localhost")
+        check(got, ".*: certificate is for nobody, not for localhost")
     with Server("client", "-www") as server:
         check(server.fetch(), where + "certificate refused: .*purpose.*")
     with Server("leaf", *loose, "-tls1_1") as server:
