@@ -56,7 +56,7 @@ HostCheckAnswer HostCheck::check(const base::HostAddress& address) {
     if (question->answer.kind == Kind::busy) {
         questions_.erase(name);  // nobody was asked
     } else {
-        remember(name);
+        remember(name, question->answer.kind);
     }
     question->has_ended.set();
     return question->answer;
@@ -109,18 +109,24 @@ HostCheckAnswer HostCheck::ask_server(const base::HostAddress& address) {
     return {Kind::pds, {}};
 }
 
-void HostCheck::remember(const std::string& name) {
-    if (by_age_.size() == options_.max_remembered) {
-        questions_.erase(by_age_.front().name);
-        by_age_.pop_front();
-    }
-    by_age_.push_back({env_.clock.now() + options_.remembered_for, name});
+void HostCheck::remember(const std::string& name, Kind kind) {
+    const bool is_reached = kind != Kind::unreachable;
+    std::deque<Aging>& answers = is_reached ? answered_ : unreachable_;
+    if (answers.size() == options_.max_remembered) forget_first(answers);
+    const Nanos lifetime = is_reached ? options_.remembered_for : options_.unreachable_for;
+    answers.push_back({env_.clock.now() + lifetime, name});
+}
+
+void HostCheck::forget_first(std::deque<Aging>& answers) {
+    questions_.erase(answers.front().name);
+    answers.pop_front();
 }
 
 void HostCheck::forget_old() {
-    while (!by_age_.empty() && by_age_.front().until <= env_.clock.now()) {
-        questions_.erase(by_age_.front().name);
-        by_age_.pop_front();
+    for (std::deque<Aging>* answers : {&answered_, &unreachable_}) {
+        while (!answers->empty() && answers->front().until <= env_.clock.now()) {
+            forget_first(*answers);
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 //
 // Owner    Relay; the fetch and what it uses outlive it.
 // Thread   the main worker; check() waits.
-// Bound    max_at_once questions, max_waiting callers behind them, max_remembered answers (then the
-//          oldest is forgotten). A host is asked once in `remembered_for`, whoever wants to know:
-//          callers at the same time share one question, later ones its answer.
+// Bound    max_at_once questions, max_waiting callers behind them, max_remembered answers of either
+//          kind (then the oldest is forgotten). A host is asked once in `remembered_for`, whoever
+//          wants to know: callers at the same time share one question, later ones its answer. That
+//          it does not answer is soon forgotten: a PDS announces itself when it starts, perhaps
+//          a moment before its proxy is up, and not again for 20 minutes.
 #pragma once
 
 #include <chrono>
@@ -29,6 +31,7 @@ struct HostCheckOptions {
     Nanos patience = std::chrono::seconds(5);  // of the question; and before it, of waiting for it
     std::uint64_t max_body_bytes = 64 * 1024;
     Nanos remembered_for = std::chrono::minutes(10);
+    Nanos unreachable_for = std::chrono::seconds(30);
     std::size_t max_remembered = 4096;
     std::size_t max_at_once = 16;
     std::size_t max_waiting = 64;
@@ -60,7 +63,8 @@ class HostCheck {
 
     HostCheckAnswer ask(const base::HostAddress& address);
     HostCheckAnswer ask_server(const base::HostAddress& address);
-    void remember(const std::string& name);
+    void remember(const std::string& name, HostCheckAnswer::Kind kind);
+    void forget_first(std::deque<Aging>& answers);
     void forget_old();
 
     env::Env& env_;
@@ -72,7 +76,8 @@ class HostCheck {
     std::size_t waiting_ = 0;
     fiber::WaitList places_;
     std::map<std::string, std::shared_ptr<Question>, std::less<>> questions_;
-    std::deque<Aging> by_age_;  // those that are answered
+    std::deque<Aging> answered_;  // by age
+    std::deque<Aging> unreachable_;
 };
 
 }  // namespace ringlay::hosts

@@ -93,7 +93,7 @@ export async function run(t) {
         return { fleet, host: fleet.hosts[0] };
     };
     const folder = (port) => path.join(dir, `pds-${port}`);
-    const [portA, portB, portC] = await freePorts(3);
+    const [portA, portB, portC, deadPort] = await freePorts(4);
     const reader = await t.reader(relay.url, { cursor: 0, name: 'reader' }).opened();
 
     // What is no host is refused in words.
@@ -102,7 +102,7 @@ export async function run(t) {
         nobody.status === 400 && nobody.text.includes('localhost:2583'),
         `localhost: ${nobody.status} ${nobody.text}`,
     );
-    const dead = await post(relay, 'requestCrawl', `{"hostname":"localhost:${portC}"}`);
+    const dead = await post(relay, 'requestCrawl', `{"hostname":"localhost:${deadPort}"}`);
     check(
         dead.status === 400 && dead.text.includes('HostNotFound'),
         `nobody there: ${dead.status} ${dead.text}`,
@@ -112,7 +112,7 @@ export async function run(t) {
         itself.status === 400 && itself.text.includes('relay'),
         `itself: ${itself.status} ${itself.text}`,
     );
-    check(!(await seen(relay, `localhost:${portC}`)), 'a refused host has a row');
+    check(!(await seen(relay, `localhost:${deadPort}`)), 'a refused host has a row');
 
     // Two that announce themselves at their first event.
     let a = await startPds(portA);
@@ -144,7 +144,11 @@ export async function run(t) {
         relay,
         nameOf(a.host),
         'a host that is gone is not offline',
-        (r) => r?.state === 'offline' && r.live?.phase === 'waiting' && r.live.failure,
+        (r) =>
+            r?.state === 'offline' &&
+            r.live?.phase === 'waiting' &&
+            r.live.next_attempt_ms > 0 &&
+            r.live.failure?.includes('cannot connect'),
     );
     t.note(`stopped: ${gone.state}, ${gone.live.failure}`);
     await arrives(reader, ofB, 'an event while the other PDS is away');
@@ -159,6 +163,7 @@ export async function run(t) {
     fs.renameSync(folder(portA), folder(portC));
     const moved = await startPds(portC);
     await moveDocument(ofA, moved.host);
+    ofA.host = moved.host;
     await arrives(reader, ofA, 'an event of the PDS at its new port');
     const left = await tells(
         relay,
@@ -167,7 +172,13 @@ export async function run(t) {
         (r) => r?.state === 'offline',
     );
     t.note(`moved: the old port is ${left.state}, ${left.live.failure}`);
-    check((await status(relay, nameOf(moved.host))).status === 'active', 'the new port is not active');
+    await tells(
+        relay,
+        nameOf(moved.host),
+        'the new port is not active',
+        (r) => r?.state === 'active' && r.seq > 0,
+    );
+    check((await status(relay, nameOf(moved.host))).status === 'active', 'its public status is not');
 
     // Restored from an older copy: its seq is behind what the relay has.
     await b.fleet.stop();

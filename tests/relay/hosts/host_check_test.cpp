@@ -120,16 +120,17 @@ TEST_IN_SIMULATION("the server is asked under the host's own name, port and sche
                                                         "https://[2001:db8::1]" + path});
 }
 
-TEST_IN_SIMULATION("a host is asked once in ten minutes, good or bad") {
+TEST_IN_SIMULATION("a PDS is asked once in ten minutes, and so is a relay") {
     Rig rig(world.env());
     rig.answer("a.example", "{}");
+    rig.answer("b.example", "{}", 200, "atproto-relay");
     CHECK(rig.ask("a.example").kind == Kind::pds);
-    CHECK(rig.ask("b.example").kind == Kind::unreachable);
+    CHECK(rig.ask("b.example").kind == Kind::relay);
     rig.answer("a.example", "{}", 500);
     rig.answer("b.example", "{}");
     static_cast<void>(fiber::sleep_for(10min - 1ms));
     CHECK(rig.ask("a.example").kind == Kind::pds);
-    CHECK(rig.ask("b.example").kind == Kind::unreachable);
+    CHECK(rig.ask("b.example").kind == Kind::relay);
     CHECK(rig.servers.asked.size() == 2);
     static_cast<void>(fiber::sleep_for(1ms));
     CHECK(rig.ask("a.example").kind == Kind::unreachable);
@@ -137,20 +138,39 @@ TEST_IN_SIMULATION("a host is asked once in ten minutes, good or bad") {
     CHECK(rig.servers.asked.size() == 4);
 }
 
-TEST_IN_SIMULATION("of too many answers the oldest is forgotten") {
-    Rig rig(world.env(), {.max_remembered = 3});
-    for (std::string name : {"a", "b", "c", "d"}) rig.ask(name + ".example");
-    CHECK(rig.servers.asked.size() == 4);
-    for (std::string name : {"b", "c", "d"}) rig.ask(name + ".example");
-    CHECK(rig.servers.asked.size() == 4);
-    rig.ask("a.example");
-    CHECK(rig.servers.asked.size() == 5);
-    rig.ask("b.example");
-    CHECK(rig.servers.asked.size() == 6);
-    // What was forgotten for its number is not forgotten again for its age.
-    static_cast<void>(fiber::sleep_for(1h));
-    for (std::string name : {"a", "b", "c", "d"}) rig.ask(name + ".example");
-    CHECK(rig.servers.asked.size() == 10);
+TEST_IN_SIMULATION("a host that did not answer is asked again after half a minute") {
+    Rig rig(world.env());
+    rig.answer("early.example", "{}");
+    CHECK(rig.ask("early.example").kind == Kind::pds);
+    CHECK(rig.ask("a.example").kind == Kind::unreachable);
+    rig.answer("a.example", "{}");
+    static_cast<void>(fiber::sleep_for(30s - 1ms));
+    CHECK(rig.ask("a.example").kind == Kind::unreachable);
+    CHECK(rig.servers.asked.size() == 2);
+    static_cast<void>(fiber::sleep_for(1ms));
+    CHECK(rig.ask("a.example").kind == Kind::pds);
+    CHECK(rig.ask("early.example").kind == Kind::pds);
+    CHECK(rig.servers.asked.size() == 3);
+}
+
+TEST_IN_SIMULATION("of too many answers of a kind the oldest is forgotten") {
+    for (bool is_there : {true, false}) {
+        CAPTURE(is_there);
+        Rig rig(world.env(), {.max_remembered = 3});
+        rig.servers.otherwise.status = is_there ? 200 : 500;
+        for (std::string name : {"a", "b", "c", "d"}) rig.ask(name + ".example");
+        CHECK(rig.servers.asked.size() == 4);
+        for (std::string name : {"b", "c", "d"}) rig.ask(name + ".example");
+        CHECK(rig.servers.asked.size() == 4);
+        rig.ask("a.example");
+        CHECK(rig.servers.asked.size() == 5);
+        rig.ask("b.example");
+        CHECK(rig.servers.asked.size() == 6);
+        // What was forgotten for its number is not forgotten again for its age.
+        static_cast<void>(fiber::sleep_for(1h));
+        for (std::string name : {"a", "b", "c", "d"}) rig.ask(name + ".example");
+        CHECK(rig.servers.asked.size() == 10);
+    }
 }
 
 TEST_IN_SIMULATION("callers at the same time share one question") {
