@@ -8,6 +8,7 @@
 #include "proto/syntax.hpp"
 #include "proto/tid.hpp"
 #include "relay/fiber/fiber.hpp"
+#include "relay/ingest/host_origin.hpp"
 
 namespace ringlay::api {
 namespace {
@@ -65,12 +66,6 @@ std::string rev_text(const AccountRow& row) {
     return proto::Tid(row.repo.rev).to_text();
 }
 
-// `[::1]` has none, `[::1]:2600` has one.
-bool has_port(std::string_view host_name) {
-    std::size_t colon = host_name.rfind(':');
-    return colon != host_name.npos && host_name.find(']', colon) == host_name.npos;
-}
-
 // Gives a place among the queries under way back.
 class Place {
   public:
@@ -123,17 +118,16 @@ net::HttpResponse latest_commit(const std::optional<AccountRow>& row) {
     return json_page(json.take());
 }
 
-net::HttpResponse redirect_to_host(const std::optional<AccountRow>& row, std::string_view host_name,
+net::HttpResponse redirect_to_host(const std::optional<AccountRow>& row, std::string_view origin,
                                    std::string_view method, std::string_view query_text) {
     if (!row) return repo_not_found();
     const proto::AccountStanding standing = standing_of(*row);
     if (!standing.is_active) return inactive_error(standing.status);
-    if (host_name.empty()) {
+    if (origin.empty()) {
         return net::json_error(404, "RepoNotFound", "the host of this account is not known");
     }
-    // A host's name has a port if it was found at an http:// address, or on an odd port.
-    std::string location(has_port(host_name) ? "http://" : "https://");
-    location.append(host_name).append(prefix).append(method).append("?").append(query_text);
+    std::string location(origin);
+    location.append(prefix).append(method).append("?").append(query_text);
     net::HttpResponse response;
     response.status = 302;
     response.headers.add("Location", location);
@@ -212,9 +206,11 @@ struct RepoQueries::Method {
 };
 
 RepoQueries::RepoQueries(RepoRows rows, std::function<std::string(std::uint32_t)> host_name,
-                         base::Metrics& metrics, std::size_t max_at_once)
+                         base::Metrics& metrics, std::size_t max_at_once,
+                         std::function<std::string(std::string_view)> origin_of)
     : rows_(std::move(rows)),
       host_name_(std::move(host_name)),
+      origin_of_(std::move(origin_of)),
       max_at_once_(max_at_once),
       depth_(metrics.queue("repo_queries", max_at_once)),
       refused_(
@@ -256,7 +252,7 @@ net::HttpResponse RepoQueries::answer_about_account(const Method& method,
     using enum Method::Kind;
     if (method.kind == status) return repo_status(account, *row);
     if (method.kind == latest) return latest_commit(*row);
-    return redirect_to_host(*row, host_of(*row), method.name, request.query_text());
+    return redirect_to_host(*row, origin_of(*row), method.name, request.query_text());
 }
 
 net::HttpResponse RepoQueries::answer_list(const net::HttpRequest& request) {
@@ -268,8 +264,11 @@ net::HttpResponse RepoQueries::answer_list(const net::HttpRequest& request) {
     return repo_list(*page);
 }
 
-std::string RepoQueries::host_of(const std::optional<AccountRow>& row) const {
-    return row && row->host_id != 0 ? host_name_(row->host_id) : std::string();
+std::string RepoQueries::origin_of(const std::optional<AccountRow>& row) const {
+    if (!row || row->host_id == 0) return {};
+    const std::string name = host_name_(row->host_id);
+    if (name.empty()) return {};
+    return origin_of_ ? origin_of_(name) : ingest::origin_of_host(name, false, {});
 }
 
 }  // namespace ringlay::api

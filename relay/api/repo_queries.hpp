@@ -50,12 +50,13 @@ inline RepoRows rows_of(const index::Database& database) {
 // something by theirs.
 std::string normalised_did(std::string_view did);
 
-// The answers, once the row is known. An empty host name: the host is not known.
+// The answers, once the row is known. An empty origin: the host is not known.
 net::HttpResponse repo_status(std::string_view did, const std::optional<index::AccountRow>& row);
 net::HttpResponse latest_commit(const std::optional<index::AccountRow>& row);
-// `method` without com.atproto.sync; `query_text` as it was sent: the host is asked the same.
+// `origin`: `https://pds.example`. `method` without com.atproto.sync; `query_text` as it was sent:
+// the host is asked the same.
 net::HttpResponse redirect_to_host(const std::optional<index::AccountRow>& row,
-                                   std::string_view host_name, std::string_view method,
+                                   std::string_view origin, std::string_view method,
                                    std::string_view query_text);
 
 struct ListRequest {
@@ -80,9 +81,11 @@ class RepoQueries {
     static constexpr std::size_t default_max_at_once = 64;
     static constexpr std::size_t max_rows_looked_at = 16 * index::Database::max_page;
 
-    // `host_name`: of a host number of the log; empty if there is none. May wait.
+    // `host_name`: of a host number of the log; empty if there is none. May wait. `origin_of`:
+    // where a host of this name is (ingest::origin_of_host); without it, a port means plain HTTP.
     RepoQueries(RepoRows rows, std::function<std::string(std::uint32_t)> host_name,
-                base::Metrics& metrics, std::size_t max_at_once = default_max_at_once);
+                base::Metrics& metrics, std::size_t max_at_once = default_max_at_once,
+                std::function<std::string(std::string_view)> origin_of = {});
 
     // Nothing: the path is none of these queries.
     std::optional<net::HttpResponse> answer(const net::HttpRequest& request);
@@ -91,10 +94,11 @@ class RepoQueries {
     struct Method;
     net::HttpResponse answer_about_account(const Method& method, const net::HttpRequest& request);
     net::HttpResponse answer_list(const net::HttpRequest& request);
-    std::string host_of(const std::optional<index::AccountRow>& row) const;
+    std::string origin_of(const std::optional<index::AccountRow>& row) const;
 
     RepoRows rows_;
     std::function<std::string(std::uint32_t)> host_name_;
+    std::function<std::string(std::string_view)> origin_of_;
     std::size_t max_at_once_;
     std::size_t under_way_ = 0;
     base::QueueGauge& depth_;

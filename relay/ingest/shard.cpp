@@ -15,6 +15,13 @@ bool is_signed(event_log::FactsKind kind) {
 
 constexpr std::uint64_t future_slack_ms = 5 * 60 * 1000;  // check 10
 
+identity::ResolverOptions resolver_options(const ShardOptions& options,
+                                           const ShardContext& context) {
+    identity::ResolverOptions resolver = options.resolver;
+    resolver.outbound = context.outbound;
+    return resolver;
+}
+
 }  // namespace
 
 Shard::Shard(ShardContext& context, ShardOptions options)
@@ -39,13 +46,6 @@ Shard::Status Shard::status() const {
             .parked = core_->parking.events(),
             .pending = core_->late.size(),
             .is_clock_behind = core_->clock_judge.is_behind()};
-}
-
-static identity::ResolverOptions resolver_options(const ShardOptions& options,
-                                                  const ShardContext& context) {
-    identity::ResolverOptions resolver = options.resolver;
-    resolver.outbound = context.outbound;
-    return resolver;
 }
 
 Shard::Core::Core(ShardContext& its_context, ShardOptions its_options)

@@ -73,7 +73,7 @@ std::expected<env::Socket, Failure> connect_race(env::Env& env,
         auto woken = course.news.wait(are_more ? Deadline{next_at} : Deadline::never());
         bool is_cancelled = !woken && woken.error().code == Errc::cancelled;
         if (!course.winner && !is_cancelled) continue;
-        attempts.cancel_and_join();
+        // What still runs is called off as the group ends.
         if (course.winner) return std::move(*course.winner);
         return std::unexpected(failure_at(addresses.front(), woken.error()));
     }

@@ -1,5 +1,5 @@
-// Names of hosts, looked up on threads by the system's resolver, which cannot be called back and may
-// take half a minute for one name. So that the dead ones do not stop the others:
+// Names of hosts, looked up on threads by the system's resolver, which cannot be called back and
+// may take half a minute for one name. So that the dead ones do not stop the others:
 //   - who gives up (forget) leaves a thread behind that works on memory of its own;
 //   - a name that did not answer in time last time, or was never asked for, is a stranger: of the
 //     places, strangers may take only a part;

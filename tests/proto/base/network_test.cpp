@@ -180,6 +180,13 @@ TEST_CASE("an IPv4 address inside an IPv6 one decides") {
         CAPTURE(text);
         CHECK_FALSE(is_public(at(text)));
     }
+    // A byte beside it would be public.
+    CHECK_FALSE(is_public(at("2002:ac10:808::1")));                  // 172.16.8.8
+    CHECK_FALSE(is_public(at("2001:0:ac10:808:0:0:f7f7:f7f7")));     // server 172.16.8.8
+    CHECK_FALSE(is_public(at("2001:0:808:808:808:808:53ef:f7f7")));  // client 172.16.8.8
+    CHECK_FALSE(is_public(at("64:ff9b::1:808:808")));                // a bit beside the prefix
+    CHECK_FALSE(is_public(at("64:ff9b:0:1::808:808")));
+    CHECK(is_public(at("2003:a00:1::1")));
     CHECK(is_public(at("64:ff9b::8.8.8.8")));
     CHECK(is_public(at("2002:808:808::1")));
     CHECK(is_public(at("2002:808:808::127.0.0.1")));  // what is behind the prefix is not looked at

@@ -217,21 +217,19 @@ TEST_CASE("what the relay's operator decided comes before what the host says") {
 
 TEST_CASE("a redirection leads to the account's host with the same query") {
     const AccountRow row = row_with_rev(7);
-    auto to = [&](std::string_view host) {
-        auto response = redirect_to_host(row, host, "getRepo", "did=did%3Aplc%3Aa&since=x");
+    auto to = [&](std::string_view origin) {
+        auto response = redirect_to_host(row, origin, "getRepo", "did=did%3Aplc%3Aa&since=x");
         CHECK(response.status == 302);
         return header(response, "Location");
     };
     const std::string rest = "/xrpc/com.atproto.sync.getRepo?did=did%3Aplc%3Aa&since=x";
-    CHECK(to("pds.example") == "https://pds.example" + rest);
-    CHECK(to("pds.example:80") == "http://pds.example:80" + rest);
-    CHECK(to("localhost:2600") == "http://localhost:2600" + rest);
-    CHECK(to("[::1]") == "https://[::1]" + rest);
-    CHECK(to("[::1]:2600") == "http://[::1]:2600" + rest);
+    CHECK(to("https://pds.example") == "https://pds.example" + rest);
+    CHECK(to("http://[::1]:2600") == "http://[::1]:2600" + rest);
 
-    is_error(redirect_to_host(std::nullopt, "pds.example", "getRepo", ""), 404, "RepoNotFound");
+    is_error(redirect_to_host(std::nullopt, "https://pds.example", "getRepo", ""), 404,
+             "RepoNotFound");
     is_error(redirect_to_host(row, "", "getRepo", ""), 404, "RepoNotFound");
-    CHECK(redirect_to_host(row_with_rev(0), "pds.example", "getRepo", "").status == 302);
+    CHECK(redirect_to_host(row_with_rev(0), "https://pds.example", "getRepo", "").status == 302);
 }
 
 TEST_CASE("limits of a list are exact, and a cursor is one that was given") {
@@ -341,6 +339,26 @@ TEST_ON_BOTH_KERNELS("each query is answered at its path, and other methods are 
     CHECK_FALSE(served.queries.answer(get("/getRepo?did=" + alice)));
     served.rows.rows[alice].host_id = 0;
     is_error(served.answer(path + "getRepo?did=" + alice), 404, "RepoNotFound");
+}
+
+TEST_ON_BOTH_KERNELS("whoever knows how a host is reached says where a redirection leads") {
+    Rows rows;
+    rows.rows[alice] = row_with_rev(7);
+    base::Metrics metrics{8};
+    std::string name = "pds.example:2600";
+    const std::string target = "/xrpc/com.atproto.sync.getRepo?did=" + alice;
+    {
+        RepoQueries by_name(rows.functions(), [&](std::uint32_t) { return name; }, metrics);
+        CHECK(header(*by_name.answer(get(target)), "Location") ==
+              "http://pds.example:2600" + target);
+    }
+    base::Metrics others{8};
+    RepoQueries told(
+        rows.functions(), [&](std::uint32_t) { return name; }, others, 1,
+        [](std::string_view host) { return "https://" + std::string(host); });
+    CHECK(header(*told.answer(get(target)), "Location") == "https://pds.example:2600" + target);
+    name = "";  // the host is not known
+    is_error(*told.answer(get(target)), 404, "RepoNotFound");
 }
 
 TEST_ON_BOTH_KERNELS("what is not a DID, limit or cursor is refused without reading anything") {

@@ -275,6 +275,8 @@ TEST_CASE("a host that is named as private is dialled wherever it is; its neighb
     Town town;
     town.add("inner", {"10.9.9.9"}, {80, 2583});
     town.world().net().set_name("pds.lan", {ip("10.9.9.9")});
+    town.world().net().set_name("slow.example", {ip("10.9.9.9")});
+    town.world().net().set_name_delay("slow.example", 5s);
     town.world().net().set_name("evil.example", {ip("10.9.9.9")});
     town.run([&] {
         base::PrivateHosts allowed;
@@ -289,6 +291,11 @@ TEST_CASE("a host that is named as private is dialled wherever it is; its neighb
         CHECK_FALSE(may_dial("http://evil.example:2583"));
         CHECK_FALSE(may_dial("http://10.9.9.9:2583"));
         CHECK(outbound.refused == 3);
+        // What can be refused before its name is looked up is.
+        Nanos began = town.env.clock.now();
+        CHECK_FALSE(may_dial("http://slow.example"));
+        CHECK(town.env.clock.now() - began < 1s);
+        CHECK(outbound.refused == 4);
     });
 }
 
