@@ -199,8 +199,12 @@ export async function run(t) {
         (r) => r?.live?.phase === 'connected' && r.live.failure?.includes('FutureCursor'),
     );
     await arrives(reader, ofB, 'an event of the restored PDS');
-    const behind = (await status(relay, nameOf(b.host))).seq;
-    check(behind < ahead, `getHostStatus still says ${behind}, which was lost with ${ahead}`);
+    let behind;
+    await until(
+        async () => (behind = (await status(relay, nameOf(b.host))).seq) < ahead,
+        10,
+        () => `getHostStatus still says ${behind}, which was lost with ${ahead}`,
+    );
     const told = await seen(relay, nameOf(b.host));
     t.note(`restored: seq ${ahead} became ${behind}; ${told.live.failure}`);
     reader.expectClean();
