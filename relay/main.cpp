@@ -1,9 +1,12 @@
 // The program: reads the command line and the environment, makes the real world, and hands over.
 // Exit codes: 0 ended as asked, 1 could not go on, 2 a wrong setting or command.
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +21,7 @@
 #include "relay/log_command.hpp"
 #include "relay/relay.hpp"
 #include "relay/tail.hpp"
+#include "relay/watch.hpp"
 
 extern char** environ;
 
@@ -35,6 +39,7 @@ constexpr std::string_view commands_help =
     "  ringlay [FLAGS]                    run the relay\n"
     "  ringlay tail URL [--cursor N] [--count N]\n"
     "                                     print a firehose, one line of JSON an event\n"
+    "  ringlay watch [URL]                show how a relay is doing (http://127.0.0.1:3001)\n"
     "  ringlay log check DIR              look whether an event log is sound\n"
     "  ringlay log verify DIR             the same, and compare its facts with its frames\n\n";
 
@@ -117,9 +122,8 @@ void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtim
                      "Resident memory of the process.",
                      [] { return static_cast<double>(env::process_rss_bytes()); });
     auto of_malloc = [&metrics](std::string_view name, std::string_view help, auto member) {
-        metrics.callback(base::Metrics::Kind::gauge, name, help, [member] {
-            return static_cast<double>(env::malloc_bytes().*member);
-        });
+        metrics.callback(base::Metrics::Kind::gauge, name, help,
+                         [member] { return static_cast<double>(env::malloc_bytes().*member); });
     };
     of_malloc("relay_malloc_arena_bytes", "Memory that malloc has for small blocks.",
               &env::MallocBytes::arena);
@@ -256,6 +260,62 @@ int run_tail(std::span<const std::string_view> arguments) {
     return failure ? refuse(1, *failure) : 0;
 }
 
+std::optional<ScreenSize> screen_size() {
+    if (isatty(STDOUT_FILENO) == 0) return std::nullopt;
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) {
+        return ScreenSize();
+    }
+    return ScreenSize{size.ws_col, size.ws_row};
+}
+
+int run_watch(std::span<const std::string_view> arguments) {
+    constexpr std::string_view usage =
+        "usage: ringlay watch [URL] [--seconds N] [--note TEXT], URL such as http://127.0.0.1:3001";
+    WatchOptions options;
+    bool has_url = false;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const std::string_view argument = arguments[i];
+        const bool has_more = i + 1 < arguments.size();
+        if (argument == "--seconds") {
+            auto number = has_more ? parse_number(arguments[++i]) : std::nullopt;
+            if (!number) return refuse(2, "--seconds wants a number\n" + std::string(usage));
+            options.seconds = *number;
+        } else if (argument == "--note" && has_more) {
+            options.notes.emplace_back(arguments[++i]);
+        } else if (argument.starts_with("-") || std::exchange(has_url, true)) {
+            return refuse(2, usage);
+        } else {
+            options.url = argument;
+        }
+    }
+    const bool is_terminal = screen_size().has_value();
+    std::mutex writing;  // what a signal writes is the last of all
+    auto leave = [&] {
+        writing.lock();
+        if (is_terminal) write_all(STDOUT_FILENO, screen_closes);
+    };
+    const WatchScreen screen{.size = screen_size,
+                             .write =
+                                 [&](std::string_view text) {
+                                     std::lock_guard lock(writing);
+                                     write_all(STDOUT_FILENO, text);
+                                 },
+                             .has_colour = std::getenv("NO_COLOR") == nullptr};
+    Program program({});
+    env::Env env;
+    std::optional<std::string> failure;
+    if (is_terminal) screen.write(screen_opens);
+    program.run([&] { failure = watch(env, options, screen); },
+                [&](int) {
+                    leave();
+                    _exit(0);
+                });
+    leave();
+    writing.unlock();
+    return failure ? refuse(2, *failure) : 0;
+}
+
 int run_log_command(std::span<const std::string_view> arguments) {
     if (arguments.size() != 2 || (arguments[0] != "check" && arguments[0] != "verify")) {
         return refuse(2, "usage: ringlay log check|verify DIR");
@@ -271,6 +331,7 @@ int run_log_command(std::span<const std::string_view> arguments) {
 
 int run(std::span<const std::string_view> arguments) {
     if (!arguments.empty() && arguments[0] == "tail") return run_tail(arguments.subspan(1));
+    if (!arguments.empty() && arguments[0] == "watch") return run_watch(arguments.subspan(1));
     if (!arguments.empty() && arguments[0] == "log") return run_log_command(arguments.subspan(1));
 
     auto invocation =
