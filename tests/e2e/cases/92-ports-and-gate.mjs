@@ -100,6 +100,7 @@ async function health(relay) {
 
 export async function run(t) {
     const passwords = path.join(t.dir, 'passwords');
+    fs.mkdirSync(t.dir, { recursive: true });
     fs.writeFileSync(passwords, 'from the file\n');
     const { relay, reader, sent } = await t.startFollowedRelay({
         settings: {
