@@ -117,7 +117,9 @@ void write_failures(JsonWriter& json, const std::vector<hosts::HostStatus>& host
     }
     std::vector<Reason> reasons;
     for (const auto& [words, reason] : by_words) reasons.push_back(reason);
-    std::ranges::stable_sort(reasons, std::ranges::greater(), &Reason::count);
+    std::ranges::sort(reasons, [](const Reason& a, const Reason& b) {
+        return a.count != b.count ? a.count > b.count : a.words < b.words;
+    });
     if (reasons.size() > max_hosts_in_top) reasons.resize(max_hosts_in_top);
     json.begin_array();
     for (const Reason& reason : reasons) {
