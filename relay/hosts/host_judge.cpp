@@ -61,8 +61,30 @@ std::uint64_t PoisonStepper::poisoned(std::uint64_t cursor) {
         return 0;
     }
     const std::uint64_t step = step_;
+    if (step == 1) began_at_ = cursor;
     step_ = std::min(step_ * 2, longest_step);
     return step;
+}
+
+std::uint64_t PoisonStepper::floor(std::uint64_t cursor) const {
+    return step_ > 1 ? began_at_ : cursor;
+}
+
+bool LeapJudge::believes(std::uint64_t cursor, std::uint64_t seq) {
+    const bool is_leap = cursor > 0 && seq / 2 > cursor && seq - cursor > least_leap;
+    if (!is_leap || doubted_behind_ == cursor) return true;
+    doubted_behind_ = cursor;
+    return false;
+}
+
+void RegressionJudge::stale(Nanos now, std::uint64_t cursor, std::uint64_t seq) {
+    if (seq >= cursor) return passed();
+    if (!first_) first_ = {.at = now, .seq = seq};
+}
+
+std::optional<std::uint64_t> RegressionJudge::counts_anew_from(Nanos now) const {
+    if (!first_ || now - first_->at < patience) return std::nullopt;
+    return first_->seq;
 }
 
 }  // namespace ringlay::hosts

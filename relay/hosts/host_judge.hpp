@@ -1,4 +1,4 @@
-// Two judges of a host's behaviour. Pure: what happened and when comes in, a verdict goes out.
+// Judges of a host's behaviour. Pure: what happened and when comes in, a verdict goes out.
 //
 // Thread   values.
 #pragma once
@@ -53,11 +53,49 @@ class PoisonStepper {
     std::uint64_t poisoned(std::uint64_t cursor);
     // An event came.
     void passed() { *this = {}; }
+    // Above what an event is new: `cursor`, or where the stepping began, if it has. Steps may go
+    // too far: what the host sends then is still taken.
+    std::uint64_t floor(std::uint64_t cursor) const;
 
   private:
+    std::uint64_t began_at_ = 0;
     std::uint64_t cursor_ = 0;
     std::uint32_t times_ = 0;
     std::uint64_t step_ = 1;
+};
+
+// A leap in a host's counting, which would hide whatever it sends after it under the old numbers,
+// is believed only if it is met again behind the same cursor. Counting by the clock is no leap: its
+// numbers are large, and never double.
+class LeapJudge {
+  public:
+    static constexpr std::uint64_t least_leap = 1'000'000'000;
+
+    // False: the connection has to end. Once for each connection.
+    bool believes(std::uint64_t cursor, std::uint64_t seq);
+
+  private:
+    std::optional<std::uint64_t> doubted_behind_;
+};
+
+// A host that was restored from an older copy, and says nothing of it, sends seqs below our cursor
+// only. So does one that repeats what it has already sent, but that one comes up to the cursor, or
+// beyond it, in a while.
+class RegressionJudge {
+  public:
+    static constexpr Nanos patience = std::chrono::minutes(10);
+
+    void stale(Nanos now, std::uint64_t cursor, std::uint64_t seq);
+    void passed() { first_.reset(); }
+    // The first seq of the new counting.
+    std::optional<std::uint64_t> counts_anew_from(Nanos now) const;
+
+  private:
+    struct Stale {
+        Nanos at;
+        std::uint64_t seq;
+    };
+    std::optional<Stale> first_;
 };
 
 }  // namespace ringlay::hosts

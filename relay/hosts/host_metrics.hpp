@@ -25,6 +25,11 @@ struct HostMetrics {
     base::Counter& poison_steps;
     base::Counter& quarantines;
     base::Counter& relays_refused;
+    base::Counter& leaps;
+    base::Counter& regressions;
+    base::Counter& future_cursors;
+    base::Counter& outdated_cursors;
+    base::Counter& too_slow;
     base::Gauge& dialling;
     base::Gauge& connected;
     base::QueueGauge& window_events;  // of all hosts

@@ -121,10 +121,17 @@ void Subscriber::change(const HostOrders& orders) {
 }
 
 void Subscriber::set_cursor(std::optional<std::uint64_t> cursor) {
-    last_seq_ = cursor.value_or(0);
-    is_live_only_ = !cursor;
+    count_anew(cursor.value_or(0), !cursor);
+}
+
+// The next connection asks for this; its first event begins a new cursor in the log.
+void Subscriber::count_anew(std::uint64_t cursor, bool is_live_only) {
+    last_seq_ = cursor;
+    is_live_only_ = is_live_only;
     counts_anew_ = true;
+    logged_above_.clear();
     poison_.passed();
+    regression_judge_.passed();
 }
 
 void Subscriber::run() {
@@ -231,6 +238,7 @@ Subscriber::End Subscriber::connect_and_read() {
 Subscriber::End Subscriber::read(net::WebSocketClient& client) {
     for (;;) {
         if (auto why = judge()) return {.why = std::move(*why)};
+        if (auto why = regression()) return {.why = std::move(*why)};
         auto message = client.receive(Deadline::in(ping_after));
         if (!message) {
             if (message.error().code == Errc::closed) return {.why = closed_words(client)};
@@ -298,8 +306,9 @@ Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMess
     if (message.is_text()) {
         ruling.outcome = Outcome::text;
     } else {
-        ruling = rule(message.bytes(), last_seq_);
+        ruling = rule(message.bytes(), poison_.floor(last_seq_));
     }
+    if (leaps(ruling, end)) return {};
     if (row_of(ruling.outcome).is_passed && was_logged_before(ruling.frame.seq)) {
         ruling.outcome = Outcome::repeated;
     }
@@ -403,7 +412,29 @@ Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
     ++events_;
     ++events_of_connection_;
     poison_.passed();
+    regression_judge_.passed();
     return {};
+}
+
+// Nothing of a message that leaps too far is believed before it has come twice.
+bool Subscriber::leaps(const Ruling& ruling, End& end) {
+    const bool is_event = proto::is_event(ruling.frame.kind) && ruling.frame.has_seq;
+    if (!is_event || leap_judge_.believes(last_seq_, ruling.frame.seq)) return false;
+    context_.metrics.leaps.add_shared();
+    end.why = "its seq leaps from " + std::to_string(last_seq_) + " to " +
+              std::to_string(ruling.frame.seq) + ": asked again";
+    return true;
+}
+
+// A host that counts anew is asked for all that was passed over meanwhile.
+std::optional<std::string> Subscriber::regression() {
+    const auto first_seq = regression_judge_.counts_anew_from(context_.env.clock.now());
+    if (!first_seq) return std::nullopt;
+    context_.metrics.regressions.add_shared();
+    std::string why = "it counts anew: seq " + std::to_string(*first_seq) + ", and nothing above " +
+                      std::to_string(last_seq_) + " in ten minutes";
+    count_anew(*first_seq - 1, false);
+    return why;
 }
 
 // What was sent under the old counting is finished first: the log's cursor falls here.
@@ -431,6 +462,9 @@ Result<void> Subscriber::restart_cursor(std::uint64_t first_seq) {
 void Subscriber::note(const Ruling& ruling, End& end) {
     switch (ruling.outcome) {
         case Outcome::info:
+            if (ruling.frame.name == "OutdatedCursor" && last_seq_ > 0) {
+                context_.metrics.outdated_cursors.add_shared();
+            }
             context_.logger.log(base::LogLevel::warn, now_ms(), "host says",
                                 {{"host", host_.name},
                                  {"info", ruling.frame.name},
@@ -438,12 +472,9 @@ void Subscriber::note(const Ruling& ruling, End& end) {
                                  {"cursor", last_seq_}});
             return;
         case Outcome::error:
-            end.why = with_reason("host error", ruling.frame.name);
-            if (ruling.frame.name == "FutureCursor" && last_seq_ > 0) {
-                is_live_only_ = true;
-                counts_anew_ = true;
-                last_seq_ = 0;
-            }
+            return take_error(ruling, end);
+        case Outcome::stale:
+            regression_judge_.stale(context_.env.clock.now(), last_seq_, ruling.frame.seq);
             return;
         case Outcome::repeated:
             last_seq_ = ruling.frame.seq;
@@ -467,6 +498,15 @@ void Subscriber::note(const Ruling& ruling, End& end) {
             return;
         default:
             return;
+    }
+}
+
+void Subscriber::take_error(const Ruling& ruling, End& end) {
+    end.why = with_reason("host error", ruling.frame.name);
+    if (ruling.frame.name == "ConsumerTooSlow") context_.metrics.too_slow.add_shared();
+    if (ruling.frame.name == "FutureCursor" && last_seq_ > 0) {
+        context_.metrics.future_cursors.add_shared();
+        count_anew(0, true);
     }
 }
 

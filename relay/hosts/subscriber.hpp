@@ -131,6 +131,10 @@ class Subscriber {
     Result<void> pass(net::WebSocketClient& client, Buffer message, const proto::Peek& frame);
     Result<void> keep_rate(net::WebSocketClient& client, std::size_t bytes);
     Result<void> restart_cursor(std::uint64_t first_seq);
+    void count_anew(std::uint64_t cursor, bool is_live_only);
+    void take_error(const Ruling& ruling, End& end);
+    bool leaps(const Ruling& ruling, End& end);
+    std::optional<std::string> regression();
     std::string subscribe_url() const;
     bool was_logged_before(std::uint64_t seq);
     void count(const Ruling& ruling);
@@ -153,6 +157,8 @@ class Subscriber {
     HostRate rate_;
     QuarantineJudge judge_;
     PoisonStepper poison_;
+    LeapJudge leap_judge_;
+    RegressionJudge regression_judge_;
     std::uint64_t last_seq_;
     // The next connection is live only: a new host that is to begin so, or one that has said that
     // our cursor is ahead of it (it has lost data or was restored).

@@ -46,6 +46,21 @@ class ScriptedHost {
                 if (!chunk || chunk->empty()) return;
             }
         }
+        // The same, but answers pings.
+        void live_on() {
+            net::WebSocketDecoder decoder({.role = net::WebSocketDecoder::Role::server});
+            for (;;) {
+                auto chunk = socket.receive(Deadline::never());
+                if (!chunk || chunk->empty()) return;
+                std::span<std::uint8_t> bytes = chunk->writable();
+                while (auto got = decoder.next(bytes)) {
+                    if (!*got) break;
+                    if ((*got)->kind == net::WebSocketDecoder::Event::Kind::ping) {
+                        send(net::Opcode::pong, (*got)->payload);
+                    }
+                }
+            }
+        }
     };
     using Script = std::function<void(Connection)>;
 
@@ -55,6 +70,7 @@ class ScriptedHost {
 
     std::vector<std::optional<std::uint64_t>> cursors;  // of each connection
     std::vector<std::string> user_agents;
+    std::string says_it_is;  // its Server header; empty: it has none
 
   private:
     void run() {
@@ -70,9 +86,11 @@ class ScriptedHost {
                 }
                 cursors.push_back(cursor);
                 user_agents.emplace_back(request.headers.find("User-Agent").value_or(""));
-                return net::HttpReply(net::HttpReply::TakeOver(
-                    [this, cursor, number = cursors.size(),
-                     response = net::upgrade_response(*accept)](env::Socket socket, Buffer) {
+                return net::HttpReply(
+                    net::HttpReply::TakeOver([this, cursor, number = cursors.size(),
+                                              response = net::upgrade_response(*accept)](
+                                                 env::Socket socket, Buffer) mutable {
+                        if (!says_it_is.empty()) response.headers.add("Server", says_it_is);
                         std::string head = net::encode_response_head(response, {});
                         if (!socket.send(net::bytes_of(head), Deadline::never())) return;
                         script_({number, cursor, socket, env_});
@@ -119,6 +137,9 @@ struct Stage {
     const std::vector<SimConsumer::Seen>& events() const { return line.consumers[0]->seen(); }
 
     // A page of the relay's HTTP port.
+    bool shows(const std::string& metric) {
+        return page("/metrics").find("\n" + metric + "\n") != std::string::npos;
+    }
     std::string page(const std::string& path) {
         std::string text;
         bool is_done = false;
@@ -273,6 +294,95 @@ TEST_CASE("a host that has lost its data is followed live, and its new counting 
     CHECK(stage.host->cursors[4] == 8u);
 }
 
+TEST_CASE("a host restored from an older copy is found out, and none of its events are lost") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        if (connection.number == 1) {
+            connection.send(event(100));
+            connection.send(event(101));
+            return;
+        }
+        for (std::uint64_t seq : {7u, 8u}) connection.send(event(seq));
+        if (connection.cursor == 6u) connection.send(event(9));
+        connection.live_on();
+    });
+    CHECK(stage.seen(5) == contents({100, 101, 7, 8, 9}));
+    REQUIRE(stage.host->cursors.size() == 3);
+    CHECK(stage.host->cursors[1] == 101u);
+    CHECK(stage.host->cursors[2] == 6u);
+    CHECK(stage.shows("relay_host_seq_regressions_total 1"));
+}
+
+TEST_CASE("a leap of a host's seqs is believed when it comes twice, and not before") {
+    constexpr std::uint64_t end = (1ull << 53) - 1, far = 20'000'000'000;
+    Stage stage([](ScriptedHost::Connection connection) {
+        if (connection.number == 1) {
+            connection.send(event(5));
+            connection.send(event(end));
+        } else if (connection.cursor == 5u) {
+            connection.send(event(6));
+            connection.send(event(far));
+        } else {
+            connection.send(event(far));
+            connection.send(event(far + 1));
+        }
+        connection.live_on();
+    });
+    CHECK(stage.seen(4) == contents({5, 6, far, far + 1}));
+    REQUIRE(stage.host->cursors.size() == 3);
+    CHECK(stage.host->cursors[1] == 5u);
+    CHECK(stage.host->cursors[2] == 6u);
+    CHECK(stage.shows("relay_host_seq_leaps_total 2"));
+}
+
+TEST_CASE("what ends the connection each time is stepped over, and not farther than needed") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        const std::uint64_t cursor = connection.cursor.value();
+        if (cursor < 40) connection.send(event(40));
+        if (cursor < 43) {
+            connection.send(Buffer{0xff});
+        } else {
+            for (std::uint64_t seq : {42u, 44u}) connection.send(event(seq));
+        }
+        connection.live_on();
+    });
+    CHECK(stage.seen(3) == contents({40, 42, 44}));
+    CHECK(stage.host->cursors == std::vector<std::optional<std::uint64_t>>{0, 40, 40, 40, 41, 43});
+    CHECK(stage.shows("relay_host_poison_steps_total 2"));
+}
+
+TEST_CASE("a host that says it is a relay is asked once an hour") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        connection.send(event(connection.number));
+        connection.live_on();
+    });
+    stage.host->says_it_is = "indigo/1.0 (atproto-relay)";
+    stage.line.world.run_for(50min);
+    CHECK(stage.host->cursors.size() == 1);
+    CHECK(stage.page("/_stats").find("it is a relay, not a host") != std::string::npos);
+    CHECK(stage.events().empty());
+    stage.host->says_it_is = "PDS";
+    CHECK(stage.seen(1) == contents({2}));
+}
+
+TEST_CASE("a host that sends nothing but invalid events is put off for an hour") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        const Buffer no_did{0xa2, 0x61, 't', 0x69, '#',  'i',  'd',  'e', 'n', 't', 'i', 't',
+                            'y',  0x62, 'o', 'p',  0x01, 0xa1, 0x63, 's', 'e', 'q', 0x01};
+        while (connection.number == 1 && connection.send(no_did)) {
+            if (!fiber::sleep_for(1s)) return;
+        }
+        connection.send(event(connection.number));
+        connection.live_on();
+    });
+    stage.line.world.run_for(9min);
+    CHECK(stage.shows("relay_host_quarantines_total 0"));
+    stage.line.world.run_for(50min);
+    CHECK(stage.host->cursors.size() == 1);
+    CHECK(stage.shows("relay_host_quarantines_total 1"));
+    CHECK(stage.page("/_stats").find("quarantined: 100 % of its events") != std::string::npos);
+    CHECK(stage.seen(1) == contents({2}));
+}
+
 TEST_CASE("a host that falls silent is pinged and then dialled again; one that answers is kept") {
     Stage stage([](ScriptedHost::Connection connection) {
         connection.send(event(connection.number));
@@ -280,18 +390,7 @@ TEST_CASE("a host that falls silent is pinged and then dialled again; one that a
             static_cast<void>(fiber::sleep_for(48h));  // not even a pong
             return;
         }
-        net::WebSocketDecoder decoder({.role = net::WebSocketDecoder::Role::server});
-        for (;;) {
-            auto chunk = connection.socket.receive(Deadline::never());
-            if (!chunk || chunk->empty()) return;
-            std::span<std::uint8_t> bytes = chunk->writable();
-            while (auto got = decoder.next(bytes)) {
-                if (!*got) break;
-                if ((*got)->kind == net::WebSocketDecoder::Event::Kind::ping) {
-                    connection.send(net::Opcode::pong, (*got)->payload);
-                }
-            }
-        }
+        connection.live_on();
     });
     CHECK(stage.seen(2) == contents({1, 2}));
     stage.line.world.run_for(600s);

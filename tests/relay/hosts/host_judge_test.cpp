@@ -3,8 +3,10 @@
 #include <catch2/catch.hpp>
 
 using namespace ringlay;
+using ringlay::hosts::LeapJudge;
 using ringlay::hosts::PoisonStepper;
 using ringlay::hosts::QuarantineJudge;
+using ringlay::hosts::RegressionJudge;
 using namespace std::chrono_literals;
 
 namespace {
@@ -95,4 +97,71 @@ TEST_CASE("an event that passes ends the stepping") {
     CHECK(poison.poisoned(60) == 0);
     CHECK(poison.poisoned(60) == 0);
     CHECK(poison.poisoned(60) == 1);
+}
+
+TEST_CASE("a step may go too far: what comes above where the stepping began is new") {
+    PoisonStepper poison;
+    CHECK(poison.floor(40) == 40);
+    for (int i = 0; i < 2; ++i) poison.poisoned(40);
+    CHECK(poison.floor(40) == 40);
+    poison.poisoned(40);
+    CHECK(poison.floor(41) == 40);
+    poison.poisoned(41);
+    poison.poisoned(43);
+    CHECK(poison.floor(47) == 40);
+    poison.passed();
+    CHECK(poison.floor(47) == 47);
+}
+
+TEST_CASE("a leap is believed when it comes twice behind the same cursor") {
+    constexpr std::uint64_t leap = LeapJudge::least_leap;
+    LeapJudge judge;
+    CHECK_FALSE(judge.believes(5, 6 + leap));
+    CHECK(judge.believes(5, 6 + leap));
+    CHECK_FALSE(judge.believes(7, 8 + leap));  // behind another cursor
+    CHECK_FALSE(judge.believes(5, 6 + leap));  // which has forgotten the first
+}
+
+TEST_CASE("the first event, small gaps, old seqs and counting by the clock are no leaps") {
+    constexpr std::uint64_t leap = LeapJudge::least_leap;
+    constexpr std::uint64_t now_us = 1'790'000'000'000'000;
+    constexpr std::uint64_t day_us = 86'400'000'000;
+    const struct {
+        std::uint64_t cursor, seq;
+        bool is_believed;
+    } cases[] = {
+        {0, (1ull << 53) - 1, true},
+        {5, 5 + leap, true},
+        {5, 6 + leap, false},
+        {100, 7, true},
+        {now_us, now_us + day_us, true},
+        {now_us, (1ull << 53) - 1, false},
+        {17 * leap, 26 * leap, true},
+        {2 * leap, 4 * leap + 1, true},
+        {2 * leap, 4 * leap + 2, false},
+    };
+    for (const auto& its : cases) {
+        CAPTURE(its.cursor, its.seq);
+        CHECK(LeapJudge().believes(its.cursor, its.seq) == its.is_believed);
+    }
+}
+
+TEST_CASE("seqs below the cursor, and no others for ten minutes, are a new counting") {
+    RegressionJudge judge;
+    CHECK_FALSE(judge.counts_anew_from(start));
+    judge.stale(start, 100, 7);
+    judge.stale(start + 1min, 100, 8);
+    CHECK_FALSE(judge.counts_anew_from(start + 10min - 1ns));
+    CHECK(judge.counts_anew_from(start + 10min) == 7u);
+    judge.passed();
+    CHECK_FALSE(judge.counts_anew_from(start + 20min));
+}
+
+TEST_CASE("a host that repeats itself up to the cursor does not count anew") {
+    RegressionJudge judge;
+    judge.stale(start, 100, 99);
+    judge.stale(start, 100, 100);
+    CHECK_FALSE(judge.counts_anew_from(start + 10min));
+    judge.stale(start, 100, 99);
+    CHECK(judge.counts_anew_from(start + 10min) == 99u);
 }
