@@ -127,10 +127,6 @@ void NamePool::Shared::work() {
 
         lock.lock();
         if (is_stranger) --strangers_running;
-        if (is_ending) {
-            --threads;
-            return;
-        }
         if (result > 0 && is_in_time) {
             known.add(hash);
         } else {

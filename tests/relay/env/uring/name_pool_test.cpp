@@ -45,6 +45,9 @@ class SlowResolver {
     void let_go(const std::string& name) {
         with([&](Inside& in) { in.free.insert(name); });
     }
+    void hold(const std::string& name) {
+        with([&](Inside& in) { in.free.erase(name); });
+    }
     void let_all_go() {
         with([](Inside& in) { in.is_open = true; });
     }
@@ -223,6 +226,24 @@ TEST_CASE("a pool ends at once, whatever the resolver does; what is left behind 
     }  // returns, or this test does not end
     CHECK(resolver.begun().size() == 8);
     resolver.let_all_go();
+}
+
+TEST_CASE("friends wait for a place, too, when all are taken") {
+    SlowResolver resolver;
+    NamePool pool(resolver.options(2, 1));
+    std::vector<std::unique_ptr<Asked>> friends;
+    for (int i = 0; i < 5; ++i) {
+        std::string name = "friend" + std::to_string(i);
+        make_known(pool, resolver, name);
+        resolver.hold(name);
+    }
+    for (int i = 0; i < 5; ++i) {
+        friends.push_back(std::make_unique<Asked>("friend" + std::to_string(i)));
+        pool.ask(*friends.back());
+        CHECK(pool.threads() <= 2);
+    }
+    resolver.let_all_go();
+    for (auto& one : friends) CHECK(one->wait() == 1);
 }
 
 TEST_CASE("threads end when nobody asks, and come back") {
