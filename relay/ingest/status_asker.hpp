@@ -63,8 +63,8 @@ class StatusAsker {
     bool may_ask(std::string_view did, std::uint32_t host_id) {
         return book_.may_ask(did, host_id, env_.clock.now());
     }
-    // Only if it may. `is_tls`: how the host is reached, if its name has a port. `done` is called in
-    // a fiber of this worker, unless stop() comes first.
+    // Only if it may. `is_tls`: how the host is reached, if its name has a port. `done` is called
+    // in a fiber of this worker, unless stop() comes first.
     using Done = std::move_only_function<void(HostAnswer)>;
     void ask(std::string_view did, std::uint32_t host_id, std::string_view host_name, bool is_tls,
              Done done);
