@@ -194,3 +194,11 @@ TEST_ON_BOTH_KERNELS("the log names who was refused and what was changed, and ne
     CHECK(log.find("horse") == log.npos);
     CHECK(log.find("private") == log.npos);
 }
+
+TEST_ON_BOTH_KERNELS("who guesses again is remembered longer than who guessed once") {
+    Rig rig(world.env(), {"b"}, {.free_failures = 2, .max_addresses = 2});
+    for (std::string_view address : {"203.0.113.1", "203.0.113.2", "203.0.113.1", "203.0.113.3"}) {
+        CHECK(rig.status(bearer("guess"), address) == 401);
+    }
+    CHECK(rig.status(bearer("b"), "203.0.113.1") == 429);
+}
