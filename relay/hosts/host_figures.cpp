@@ -17,15 +17,13 @@ std::shared_ptr<const HostFigures> FigureBook::get() {
 
 void FigureBook::refresh() {
     is_refreshing_ = true;
-    auto accounts =
-        fiber::blocking([&](MayBlock may_block) { return sources_.accounts_by_host(may_block); });
-    if (accounts) accounts_ = std::move(*accounts);
+    const auto accounts = sources_.accounts();
     auto figures = std::make_shared<HostFigures>();
     for (const event_log::Host& host : sources_.log_hosts()) {
-        auto count = accounts_.find(host.id);
+        auto count = accounts.find(host.name);
         figures->insert_or_assign(
             host.name, HostFigure{.seq = host.upstream_seq,
-                                  .accounts = count == accounts_.end() ? 0 : count->second});
+                                  .accounts = count == accounts.end() ? 0 : count->second});
     }
     figures_ = std::move(figures);
     refreshed_ = env_.clock.now();

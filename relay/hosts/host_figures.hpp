@@ -4,7 +4,6 @@
 // Owner    Relay.
 // Thread   the main worker; get() may wait.
 // Bound    one entry for each host that the log has a number for.
-// Errors   none: what cannot be read now stays as it was.
 #pragma once
 
 #include <chrono>
@@ -15,7 +14,6 @@
 #include <string>
 #include <vector>
 
-#include "proto/base/may_block.hpp"
 #include "relay/env/env.hpp"
 #include "relay/event_log/host_table.hpp"
 
@@ -34,8 +32,8 @@ HostFigure figure_of(const HostFigures& figures, std::string_view name);
 
 struct FigureSources {
     std::function<std::vector<event_log::Host>()> log_hosts;
-    // By the log's number of the host.
-    std::function<Result<std::map<std::uint32_t, std::uint64_t>>(MayBlock)> accounts_by_host;
+    // By name. Asked each second while anybody looks: no scan of the database.
+    std::function<std::map<std::string, std::uint64_t, std::less<>>()> accounts;
 };
 
 class FigureBook {
@@ -52,7 +50,6 @@ class FigureBook {
     env::Env& env_;
     FigureSources sources_;
     std::shared_ptr<const HostFigures> figures_ = std::make_shared<HostFigures>();
-    std::map<std::uint32_t, std::uint64_t> accounts_;  // as they were last read
     bool is_refreshing_ = false;
     bool has_figures_ = false;
     Nanos refreshed_{};
