@@ -47,6 +47,8 @@ class Copy:
             env={**os.environ, "PATH": self.path, "TMPDIR": str(self.temporary), **environment},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
+            # As from a terminal; it is ignored below a shell's background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def processes(self):

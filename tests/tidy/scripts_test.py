@@ -8,6 +8,7 @@ failed.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 import run_suites  # noqa: E402
 
 NEEDED = ("bash", "sh", "dirname", "basename", "mktemp", "rm", "cat", "tee", "grep", "tail", "awk",
-          "nproc", "mkdir", "cmp", "env", "python3")
+          "nproc", "mkdir", "cmp", "env", "python3", "sleep")
 
 
 class Machine:
@@ -145,6 +146,7 @@ def a_copy_of_the_scripts():
     shutil.copytree(ROOT / "scripts", tree / "scripts")
     (tree / "tests/tidy").mkdir(parents=True)
     (tree / "tests/e2e").mkdir()
+    plant(tree, "tests/e2e/local_network.py", "print('ok local')")
     return tree
 
 
@@ -193,11 +195,11 @@ def test_e2e_out_of_reach():
     tree = a_copy_of_the_scripts()
     plant(tree, "tests/e2e/run", "#!/bin/bash\necho skip all: no registry\nexit 77\n")
     done, last = run_test(tree, "e2e")
-    assert (done.returncode, last) == (0, "0 passed, 0 failed, 1 skipped"), done.stdout
+    assert (done.returncode, last) == (0, "1 passed, 0 failed, 1 skipped"), done.stdout
     assert "not run: e2e" in done.stdout
     for arguments, environment in ((["--require-all"], {}), ([], {"CI": "true"})):
         done, last = run_test(tree, "e2e", *arguments, **environment)
-        assert (done.returncode, last) == (1, "0 passed, 1 failed, 0 skipped"), done.stdout
+        assert (done.returncode, last) == (1, "1 passed, 1 failed, 0 skipped"), done.stdout
     shutil.rmtree(tree)
 
 
@@ -206,9 +208,56 @@ def test_goes_on_after_a_failure():
     plant_tidy(tree, "raise SystemExit(1)")
     plant(tree, "tests/e2e/run", "#!/bin/bash\necho ok one\necho ok two\n")
     done, last = run_test(tree, "tidy", "e2e")
-    assert (done.returncode, last) == (1, "4 passed, 2 failed, 0 skipped"), done.stdout
+    assert (done.returncode, last) == (1, "5 passed, 2 failed, 0 skipped"), done.stdout
     assert run_test(tree, "everything")[0].returncode == 2
     shutil.rmtree(tree)
+
+
+def run_here(*flags, **environment):
+    """scripts/run without a terminal, of a relay that only says how it was called."""
+    tree = a_copy_of_the_scripts()
+    (tree / "build").mkdir()
+    (tree / "build/build.ninja").touch()
+    plant(tree, "build/ringlay", '#!/bin/bash\necho "relay $*"\n')
+    machine = Machine(dpkg_query=dpkg(), meson="", ninja="", id=ROOT_ID, df="echo 50")
+    done = machine.run(tree / "scripts/run", *flags, **environment)
+    machine.close()
+    shutil.rmtree(tree)
+    return done
+
+
+def run_introduces():
+    done = run_here("--port=0", "--http-port", "0", "--max-hosts", "9", RELAY_DATA_DIR="/nowhere/d")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "relay --port=0 --http-port 0 --max-hosts 9\n", done.stdout
+    for words in ("Data      /nowhere/d\n", "72 hours, at most 25 GB", "about 9 GB/h",
+                  "20 Mbit/s from about 2,800 hosts", "127.0.0.1:0", "--local-network",
+                  "Running as root: the files in /nowhere/d will be root's.\n"):
+        assert words in done.stderr, (words, done.stderr)
+
+
+def run_introduces_as_set():
+    done = run_here("--data-dir", "/a/b", "--retention-hours=5", RELAY_DATA_DIR="/nowhere",
+                    RELAY_RETENTION_BYTES="7G", RELAY_HOSTS="one.example", RELAY_PORT="0",
+                    RELAY_HTTP_PORT="0")
+    for words in ("Data      /a/b\n", "5 hours, at most 7G;", "Hosts     one.example\n"):
+        assert words in done.stderr, (words, done.stderr)
+    assert "2,800" not in done.stderr
+
+
+def run_help():
+    done = run_here("--help")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "relay --help\n", ""), done
+
+
+def run_port_taken():
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        done = run_here("--port", str(port), "--http-port", "0")
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert f"Port {port} is taken by python3 (process {os.getpid()})." in done.stderr, done.stderr
 
 
 def suites_count_catch():
@@ -246,6 +295,10 @@ CASES = {
     "test: a silent program and a crash are failures": test_counts_silence_and_crashes,
     "test: e2e out of reach is skipped, and failed when all is required": test_e2e_out_of_reach,
     "test: all suites run, whatever fails": test_goes_on_after_a_failure,
+    "run: says what it will use, and hands its flags over": run_introduces,
+    "run: what is set is what it says": run_introduces_as_set,
+    "run: help is the relay's": run_help,
+    "run: names what holds a port that is taken": run_port_taken,
     "run_suites: Catch2's summaries are counted in cases": suites_count_catch,
     "run_suites: crashes, timeouts and empty runs are failures": suites_count_what_goes_wrong,
 }
