@@ -11,13 +11,6 @@ std::uint32_t worker_count(const base::Config& config) {
     return config.workers + 3;  // and main, log, fold
 }
 
-// The same host on the same worker in every run of one configuration; FNV-1a (public domain).
-std::size_t worker_of_host(std::string_view name, std::size_t workers) {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return static_cast<std::size_t>(hash % workers);
-}
-
 net::HttpHeaders response_headers(std::string_view server) {
     return {{"Server", server}, {"Access-Control-Allow-Origin", "*"}};
 }
@@ -102,6 +95,7 @@ std::optional<std::string> Relay::start() {
     if (auto failure = open_log()) return failure;
     if (auto failure = open_database()) return failure;
     register_metrics();
+    if (auto failure = open_hosts()) return failure;
     start_workers();
     start_ports();
     if (auto failure = catch_up()) return failure;
@@ -233,9 +227,11 @@ void Relay::start_shards() {
                                                             .logger = logger_,
                                                             .metrics = *ingest_metrics_,
                                                             .identity_metrics = *identity_metrics_,
-                                                            .user_agent = options_.user_agent},
+                                                            .user_agent = options_.user_agent,
+                                                            .outbound = &outbound_},
                                                 .shards = {}});
-    const ingest::ShardOptions options = shard_options(options_);
+    ingest::ShardOptions options = shard_options(options_);
+    options.resolver.outbound = &outbound_;
     std::vector<ingest::Shard*> shards;
     for (std::uint32_t i = 0; i < config.shards; ++i) {
         WorkerRoom& room = *rooms_[i % rooms_.size()];
@@ -289,13 +285,24 @@ void Relay::start_ports() {
     ports.repos = std::make_unique<api::RepoQueries>(
         api::rows_of(*fold_->database), [this](std::uint32_t id) { return host_name(id); },
         metrics_);
-    ports.router = std::make_unique<api::Router>(
-        api::RouterSources{.version = options_.version,
-                           .log_status = [this] { return log_status(); },
-                           .relay_status = [this] { return relay_status(); },
-                           .metrics = metrics_,
-                           .firehose = *ports.firehose,
-                           .repos = ports.repos.get()});
+    ports.router = std::make_unique<api::Router>(api::RouterSources{
+        .version = options_.version,
+        .log_status = [this] { return log_status(); },
+        .relay_status = [this] { return relay_status(); },
+        .metrics = metrics_,
+        .firehose = *ports.firehose,
+        .repos = ports.repos.get(),
+        .queries = {[this](const net::HttpRequest& request, const api::Caller&) {
+            return hosts_->queries->answer(request);
+        }},
+        .procedures = {[this](const net::HttpRequest& request, const api::Caller& caller) {
+            return hosts_->crawl->answer(request, caller.address);
+        }},
+        .admin = {[this](const net::HttpRequest& request, const api::Caller& caller) {
+            return hosts_->admin->answer(request, caller.address);
+        }},
+        .gate = hosts_->gate.get(),
+        .trusted_proxies = options_.config.trusted_proxies});
     auto server = [&](api::Router::Port port) {
         net::HttpServerOptions options;
         options.default_headers = response_headers(options_.user_agent);
@@ -314,23 +321,11 @@ void Relay::start_ports() {
                         [&] { ports.http_server->serve(ports.http_listener); });
 }
 
-void Relay::start_hosts() {
-    std::vector<event_log::Host> all = log_->log->hosts();
-    for (const base::HostAddress& address : options_.config.hosts) {
-        std::string name = hosts::host_name(address);
-        std::optional<event_log::Host> known;
-        for (const event_log::Host& host : all) {
-            if (host.name == name) known = host;
-        }
-        WorkerRoom& room = *rooms_[worker_of_host(name, rooms_.size())];
-        fiber::call_on(*room.worker, "add a host", [&] { room.hosts->add(address, {}, known); });
-    }
-}
-
 // Also after a start that failed half-way: what is not there is skipped.
 void Relay::stop() {
     say(base::LogLevel::info, "stopping");
     stall_watch_.cancel_and_join();
+    stop_hosts();
     if (ports_ && ports_->firehose) ports_->firehose->stop();
     for (auto& room : rooms_) {
         fiber::call_on(*room->worker, "stop hosts", [&] {
@@ -381,6 +376,7 @@ void Relay::stop() {
             fold_->end.set();
         });
     }
+    hosts_.reset();
     ports_.reset();  // its sockets are this worker's
     say(base::LogLevel::info, "stopped");
 }

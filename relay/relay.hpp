@@ -33,7 +33,7 @@
 #include "relay/event_log/sequencer.hpp"
 #include "relay/fiber/fiber.hpp"
 #include "relay/firehose/firehose.hpp"
-#include "relay/hosts/host_room.hpp"
+#include "relay/hosts/registry.hpp"
 #include "relay/identity/identity_metrics.hpp"
 #include "relay/ingest/ingest_metrics.hpp"
 #include "relay/ingest/shard.hpp"
@@ -77,6 +77,7 @@ class Relay {
     struct FoldRoom;
     struct IngestRoom;
     struct Ports;
+    struct HostsRoom;
 
     std::optional<std::string> start();
     std::optional<std::string> bind_ports();
@@ -86,7 +87,14 @@ class Relay {
     void start_ports();
     std::optional<std::string> catch_up();
     void start_shards();
+    // relay_hosts.cpp
+    std::optional<std::string> open_hosts();
     void start_hosts();
+    void stop_hosts();
+    hosts::HostFleet host_fleet();
+    std::vector<hosts::HostStatus> host_statuses();
+    void count_accounts();
+    std::vector<std::string> host_notes() const;  // what is in the way of finding hosts
     void stop();
     void stop_fold();
     void watch_for_stalls();
@@ -129,6 +137,7 @@ class Relay {
     std::unique_ptr<FoldRoom> fold_;
     std::unique_ptr<IngestRoom> ingest_;
     std::vector<std::unique_ptr<WorkerRoom>> rooms_;
+    std::unique_ptr<HostsRoom> hosts_;
     std::unique_ptr<Ports> ports_;
     fiber::Task stall_watch_;
 };

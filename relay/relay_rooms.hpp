@@ -1,11 +1,15 @@
 // The parts of Relay, by the worker that has them. Included only by relay.cpp and relay_status.cpp.
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "relay/accounts/follower.hpp"
+#include "relay/api/admin_hosts.hpp"
+#include "relay/api/host_queries.hpp"
 #include "relay/api/ingest_pace.hpp"
 #include "relay/api/router.hpp"
+#include "relay/hosts/host_room.hpp"
 #include "relay/ingest/shard.hpp"
 #include "relay/net/http_server.hpp"
 #include "relay/relay.hpp"
@@ -42,6 +46,22 @@ struct Relay::WorkerRoom {
     std::unique_ptr<firehose::ConsumerRoom> consumers;
     std::vector<std::unique_ptr<ingest::Shard>> shards;
     std::unique_ptr<hosts::HostRoom> hosts;
+};
+
+// The main worker's view of hosts: which there are, how they are found, what is told of them.
+struct Relay::HostsRoom {
+    std::unique_ptr<hosts::Registry> registry;
+    std::unique_ptr<hosts::FigureBook> figures;
+    std::unique_ptr<hosts::HostCheck> check;
+    std::unique_ptr<hosts::Discovery> discovery;
+    std::unique_ptr<api::CrawlRequests> crawl;
+    std::unique_ptr<api::HostQueries> queries;
+    std::unique_ptr<api::AdminHosts> admin;
+    std::unique_ptr<api::AdminGate> gate;
+    // As the log had them when it was opened; those that come later are asked for.
+    std::map<std::string, event_log::Host, std::less<>> known;
+    bool has_started = false;
+    fiber::Task accounts;  // counts those of the database
 };
 
 // What the main worker serves.

@@ -13,7 +13,7 @@ api::LogStatus Relay::log_status() const {
     auto read = [](const auto& number) { return number.load(std::memory_order_relaxed); };
     const event_log::Stall stall = log.stall();
     const bool passes = stall == event_log::Stall::none || stall == event_log::Stall::reservation;
-    std::vector<std::string> notes;
+    std::vector<std::string> notes = host_notes();
     if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
         notes.emplace_back("clock: this machine's clock is behind that of most hosts");
     }
@@ -44,10 +44,10 @@ api::IngestStatus Relay::ingest_status() const {
     return ports_->pace.look(
         {.now = env_.clock.now(),
          .has_begun = progress.has_caught_up.load(),
-         .wants_hosts = !options_.config.hosts.empty() || !options_.config.upstream.empty(),
+         .wants_hosts = hosts_->registry->totals().hosts > 0 || !options_.config.upstream.empty(),
          .fold_percent =
              is_inside ? std::min(applied - oldest, head - oldest) * 100 / (head - oldest) : 0,
-         .hosts_known = options_.config.hosts.size(),
+         .hosts_known = hosts_->registry->totals().hosts,
          .hosts_connected = static_cast<std::uint64_t>(
              std::max<std::int64_t>(host_metrics_->connected.value(), 0)),
          .verified = ingest_metrics_->verified.value(),
@@ -96,11 +96,13 @@ api::RelayStatus Relay::relay_status() {
                             .shards = {},
                             .hosts = {},
                             .consumers = {}};
+    // The registry has asked the workers for their hosts a moment ago.
+    const auto views = hosts_->registry->views();
+    for (const hosts::HostView& view : *views) {
+        if (view.live) status.hosts.push_back(*view.live);
+    }
     for (auto& room : rooms_) {
         fiber::call_on(*room->worker, "tell the status", [&] {
-            if (room->hosts) {
-                for (auto& host : room->hosts->status()) status.hosts.push_back(std::move(host));
-            }
             for (const auto& shard : room->shards) status.shards.push_back(shard->status());
             for (auto& consumer : room->consumers->status()) {
                 status.consumers.push_back(std::move(consumer));
@@ -112,7 +114,7 @@ api::RelayStatus Relay::relay_status() {
 
 void Relay::register_metrics() {
     using Kind = base::Metrics::Kind;
-    host_metrics_.emplace(metrics_, options_.config.hosts.size(), hosts::WindowLimits());
+    host_metrics_.emplace(metrics_, options_.config.max_hosts, hosts::WindowLimits());
     firehose_metrics_.emplace(metrics_);
     ingest_metrics_.emplace(metrics_, options_.config.shards);
     identity_metrics_.emplace(metrics_,
@@ -173,8 +175,6 @@ void Relay::register_metrics() {
 // Numbers under the names that dashboards for other relays look for.
 void Relay::register_common_names() {
     using Kind = base::Metrics::Kind;
-    metrics_.callback(Kind::gauge, "relay_connected_inbound", "Hosts that are connected.",
-                      [this] { return static_cast<double>(host_metrics_->connected.value()); });
     metrics_.callback(Kind::counter, "relay_frames_received_total", "Frames that hosts have sent.",
                       [this] {
                           std::uint64_t total = 0;

@@ -50,6 +50,16 @@ void HostRoom::change(std::string_view name, const HostOrders& orders) {
     if (found != guests_.end()) found->second.subscriber->change(orders);
 }
 
+void HostRoom::wake(std::string_view name) {
+    auto found = guests_.find(name);
+    if (found != guests_.end()) found->second.subscriber->wake();
+}
+
+void HostRoom::set_accounts(std::string_view name, std::uint64_t known) {
+    auto found = guests_.find(name);
+    if (found != guests_.end()) found->second.subscriber->set_accounts(known);
+}
+
 void HostRoom::reset_cursor(std::string_view name, std::optional<std::uint64_t> cursor) {
     auto found = guests_.find(name);
     if (found == guests_.end() || found->second.is_busy) return;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "proto/base/bytes.hpp"
 #include "relay/base/config.hpp"
 #include "relay/fiber/time.hpp"
 
@@ -45,9 +46,12 @@ struct HostOrders {
     bool is_trusted = false;      // of a trusted domain: limits ten times as high, no quarantine
     bool begins_live = false;     // without a cursor: live (found by bootstrap), else from 0
     bool is_quarantined = false;  // dials once an hour
-    std::uint64_t accounts = 0;   // that the relay knows of it
     bool operator==(const HostOrders&) const = default;
 };
+
+// `pds.example`, `localhost:2600`, `[::1]:2600`: with the port unless it is https on 443, as
+// proto::host_of_endpoint() writes it.
+std::string host_name(const base::HostAddress& address);
 
 struct HostRow {
     base::HostAddress address;  // its name is the key, with the port unless it is https on 443
@@ -61,6 +65,16 @@ struct HostRow {
     WallMillis last_event{};      // 0: none
     std::string failure;          // why the last connection ended
     std::string added_from;       // the address that asked for it; of requestCrawl
+
+    bool operator==(const HostRow&) const = default;
 };
+
+// As the store has a row: fields by number, so that later versions may add some.
+Buffer encode(const HostRow& row, std::uint64_t id);
+struct StoredRow {
+    std::uint64_t id = 0;
+    HostRow row;
+};
+Result<StoredRow> decode_row(Bytes bytes);
 
 }  // namespace ringlay::hosts

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,13 +36,15 @@ struct HostFleet {
     std::function<void(const base::HostAddress&, const HostOrders&)> start;
     std::function<void(std::string_view name)> stop;
     std::function<void(std::string_view name, const HostOrders&)> change;
+    std::function<void(std::string_view name)> wake;  // its next attempt is now
+    std::function<void(std::string_view name, std::uint64_t accounts)> set_accounts;
     // The next connection asks for this cursor; nothing: live.
     std::function<void(std::string_view name, std::optional<std::uint64_t>)> reset_cursor;
     std::function<std::vector<HostStatus>()> statuses;
 };
 
 struct RegistryOptions {
-    std::string path;                          // of the rows' file
+    std::string data_dir;                      // where the rows are, in the file `hosts`
     std::vector<base::HostAddress> settings;   // RELAY_HOSTS
     std::vector<std::string> trusted_domains;  // `*.host.bsky.network`
     base::PrivateHosts private_hosts;
@@ -73,9 +76,10 @@ class Registry {
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
 
-    // Reads the rows, adds those of the settings, starts all subscribers; then follows them.
-    std::expected<void, std::string> start();
-    void stop();
+    // Reads the rows and adds those of the settings; call once, first. The error is a sentence.
+    std::expected<void, std::string> open();
+    void start();  // all subscriptions; then follows them
+    void stop();   // following; HostFleet's functions are not called after that
 
     // What a hostname of a stranger stands for (protocol 4.10): a bare name or an http, https, ws
     // or wss URL.
@@ -94,6 +98,8 @@ class Registry {
     std::expected<void, Refusal> change_limits(std::string_view name, const HostLimits& limits);
     std::expected<void, Refusal> reset_cursor(std::string_view name,
                                               std::optional<std::uint64_t> cursor);
+    // What the database knows, by name; hosts that are not known are passed over.
+    void set_accounts(const std::map<std::string, std::uint64_t, std::less<>>& accounts);
     std::optional<std::string> ban_of(std::string_view name) const;  // the reason, if it is banned
 
     // At most a second old, in the order of ids.

@@ -38,13 +38,6 @@ std::string with_reason(std::string_view what, std::string_view reason) {
 
 }  // namespace
 
-std::string host_name(const base::HostAddress& address) {
-    bool is_ipv6 = address.name.find(':') != std::string::npos;
-    std::string name = is_ipv6 ? "[" + address.name + "]" : address.name;
-    if (address.is_tls && address.port == proto::default_port(proto::Scheme::https)) return name;
-    return name + ":" + std::to_string(address.port);
-}
-
 std::string_view phase_name(HostPhase phase) {
     switch (phase) {
         case HostPhase::waiting:
@@ -65,7 +58,7 @@ Subscriber::Subscriber(HostContext& context, base::HostAddress address, const Ho
       address_(std::move(address)),
       orders_(orders),
       window_(context.shards, context.sequencer, context.bell, context.metrics, context.window),
-      rate_(HostRate::limits_of(orders, orders.accounts, context.events_per_second)),
+      rate_(HostRate::limits_of(orders, 0, context.events_per_second)),
       last_seq_(known ? known->upstream_seq : 0),
       is_live_only_(last_seq_ == 0 && orders.begins_live),
       counts_anew_(is_live_only_),
@@ -106,18 +99,14 @@ HostStatus Subscriber::status() {
 }
 
 std::uint64_t Subscriber::accounts() const {
-    return orders_.accounts + host_.counts.new_accounts.load(std::memory_order_relaxed);
+    return known_accounts_ + host_.counts.new_accounts.load(std::memory_order_relaxed);
 }
 
 void Subscriber::change(const HostOrders& orders) {
     orders_ = orders;
-    // Those that were met since the start are counted already.
-    host_.counts.new_accounts.store(0, std::memory_order_relaxed);
-    charged_accounts_ = 0;
     if (!orders.is_quarantined) is_quarantined_ = false;
     rate_.change(HostRate::limits_of(orders_, accounts(), context_.events_per_second),
                  context_.env.clock.now());
-    woken_.set();
 }
 
 void Subscriber::set_cursor(std::optional<std::uint64_t> cursor) {

@@ -61,10 +61,6 @@ struct HostContext {
 enum class HostPhase : std::uint8_t { waiting, connecting, connected, stopped };
 std::string_view phase_name(HostPhase phase);
 
-// As proto::host_of_endpoint() writes it: `pds.example`, `localhost:2600`, `[::1]:2600`; how the
-// log, the pages and log lines call it.
-std::string host_name(const base::HostAddress& address);
-
 struct HostStatus {
     std::string name;
     HostPhase phase = HostPhase::waiting;
@@ -108,8 +104,11 @@ class Subscriber {
     // Until the fiber is cancelled. May be called again afterwards.
     void run();
 
-    // The next attempt is now, if it waits for one and the last was least_pause ago.
     void change(const HostOrders& orders);
+    // The next attempt is now, if it waits for one and the last was least_pause ago.
+    void wake() { woken_.set(); }
+    // That were known before the start; those met since are added.
+    void set_accounts(std::uint64_t known) { known_accounts_ = known; }
     // Not while run() runs. Nothing: live.
     void set_cursor(std::optional<std::uint64_t> cursor);
 
@@ -169,6 +168,7 @@ class Subscriber {
     std::uint64_t events_ = 0;
     std::uint64_t events_of_connection_ = 0;
     std::uint64_t connections_ = 0;
+    std::uint64_t known_accounts_ = 0;
     std::uint64_t charged_accounts_ = 0;
     std::uint64_t unreadable_ = 0;  // invalid messages that no shard saw
     std::uint64_t judged_good_ = 0;

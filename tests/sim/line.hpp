@@ -76,6 +76,9 @@ struct Line {
         config.tail_bytes = 16 << 20;
         config.sync_interval_ms = 20;
         config.consumer_stall_seconds = 600;
+        config.max_hosts = 1000;
+        config.new_hosts_per_day = 1000;
+        config.host_events_per_second = 1000;
         config.max_consumers = config.max_consumers_per_address = 100;
         for (auto& host : hosts) {
             config.hosts.push_back({host->address().ip_text(), host->address().port});

@@ -1,0 +1,483 @@
+#include "relay/hosts/registry.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "relay/hosts/lifecycle.hpp"
+#include "relay/hosts/new_host_quota.hpp"
+#include "relay/hosts/registry_core.hpp"
+
+namespace ringlay::hosts {
+namespace {
+
+constexpr std::string_view file_name = "hosts";
+constexpr std::string_view host_prefix = "h:";  // keys of rows
+constexpr std::string_view ban_prefix = "b:";   // of bans: a name, or `*.domain`
+
+std::unexpected<Refusal> refuse(Refusal::Why why, std::string words) {
+    return std::unexpected(Refusal{why, std::move(words)});
+}
+
+std::unexpected<Refusal> refuse_disk(const Error& error) {
+    return refuse(Refusal::Why::disk, "it could not be written down: " + std::string(error.what));
+}
+
+std::string without_port(std::string_view name) {
+    if (name.starts_with('[')) return std::string(name.substr(0, name.find(']') + 1));
+    return std::string(name.substr(0, name.find(':')));
+}
+
+// `pds.example.com` is below `*.example.com`.
+bool is_below(std::string_view name, std::string_view pattern) {
+    return pattern.starts_with("*.") && name.ends_with(pattern.substr(1));
+}
+
+// What the relay would have to leave the internet for.
+bool is_private_name(const base::HostAddress& address) {
+    if (auto literal = Address::parse(address.name, address.port)) return !is_public(*literal);
+    return !address.is_tls || !address.name.contains('.') || address.name.ends_with(".localhost");
+}
+
+}  // namespace
+
+Registry::Core::Core(env::Env& its_env, base::Logger& its_logger, base::Metrics& metrics,
+                     HostFleet its_fleet, RegistryOptions its_options)
+    : env(its_env),
+      logger(its_logger),
+      fleet(std::move(its_fleet)),
+      options(std::move(its_options)),
+      quota({.per_day = options.new_hosts_per_day,
+             .per_domain = options.new_hosts_per_domain_per_day,
+             .per_address = options.new_hosts_per_address_per_day}),
+      rows_depth(metrics.queue("host_rows", options.max_hosts)) {
+    constexpr HostState all[] = {HostState::pending, HostState::active,    HostState::idle,
+                                 HostState::offline, HostState::throttled, HostState::quarantined,
+                                 HostState::banned};
+    for (HostState state : all) {
+        by_state.push_back(&metrics.gauge("relay_hosts", "Hosts that are known, by state.",
+                                          {{"state", std::string(state_name(state))}}));
+    }
+    for (HostSource source :
+         {HostSource::settings, HostSource::upstream, HostSource::crawl, HostSource::admin}) {
+        added.push_back(&metrics.counter("relay_new_hosts_total",
+                                         "Hosts that were added, by who named them.",
+                                         {{"source", std::string(source_name(source))}}));
+    }
+    for (std::string_view why :
+         {"invalid", "private", "banned", "quota", "full", "unknown", "disk"}) {
+        refusals.push_back(&metrics.counter("relay_new_host_refusals_total",
+                                            "Hosts that were named and not added, by reason.",
+                                            {{"why", std::string(why)}}));
+    }
+}
+
+// ----- rows -----------------------------------------------------------------------------------
+
+std::expected<void, std::string> Registry::Core::open() {
+    auto directory = env.disk.open_directory(options.data_dir);
+    if (!directory) {
+        return std::unexpected(options.data_dir + ": " + std::string(directory.error().what));
+    }
+    std::string why;
+    auto opened = store::RowStore::open(std::move(*directory), std::string(file_name), why);
+    if (!opened) return std::unexpected(why);
+    rows = std::move(*opened);
+    for (const auto& [key, value] : rows->rows()) {
+        if (key.starts_with(ban_prefix)) {
+            bans.emplace(key.substr(ban_prefix.size()), std::string(value.begin(), value.end()));
+            continue;
+        }
+        auto stored = decode_row(value);
+        if (!stored)
+            return std::unexpected("hosts: " + key + ": " + std::string(stored.error().what));
+        Entry& entry = hosts[host_name(stored->row.address)];
+        entry.id = stored->id;
+        entry.row = std::move(stored->row);
+        next_id = std::max(next_id, entry.id + 1);
+    }
+    return {};
+}
+
+// Those of the settings are there as long as the settings name them.
+Result<void> Registry::Core::take_settings() {
+    std::vector<store::RowChange> changes;
+    std::erase_if(hosts, [&](const auto& item) {
+        const bool is_named =
+            std::ranges::find(options.settings, item.second.row.address) != options.settings.end();
+        if (item.second.row.source != HostSource::settings || is_named) return false;
+        changes.push_back({std::string(host_prefix) + item.first, std::nullopt});
+        return true;
+    });
+    for (const base::HostAddress& address : options.settings) {
+        Entry& entry = hosts[host_name(address)];
+        const bool is_new = entry.id == 0;
+        if (!is_new && entry.row.address == address) continue;
+        if (is_new) {
+            entry.id = next_id++;
+            entry.row.source = HostSource::settings;
+            entry.row.added = env.clock.wall();
+        }
+        entry.row.address = address;
+        changes.push_back(change_of(host_name(address), entry));
+    }
+    return rows->write(changes);
+}
+
+store::RowChange Registry::Core::change_of(const std::string& name, Entry& entry) {
+    entry.is_dirty = false;
+    return {std::string(host_prefix) + name, encode(entry.row, entry.id)};
+}
+
+std::expected<void, Refusal> Registry::Core::save(const std::string& name) {
+    const store::RowChange change = change_of(name, hosts.at(name));
+    if (auto done = rows->write(std::span(&change, 1)); !done) return refuse_disk(done.error());
+    return {};
+}
+
+HostOrders Registry::Core::orders_of(const Entry& entry) const {
+    HostOrders orders;
+    orders.limits = entry.row.limits;
+    orders.is_trusted = entry.row.is_trusted;
+    for (const std::string& domain : options.trusted_domains) {
+        const std::string& name = entry.row.address.name;
+        orders.is_trusted |= name == domain || is_below(name, domain);
+    }
+    orders.begins_live = entry.row.source == HostSource::upstream;
+    orders.is_quarantined = entry.row.state == HostState::quarantined;
+    return orders;
+}
+
+void Registry::Core::begin(const std::string& name) {
+    Entry& entry = hosts.at(name);
+    if (auto reason = ban_of(name)) {
+        entry.row.state = HostState::banned;
+        entry.row.ban_reason = *reason;
+        return;
+    }
+    if (entry.row.state == HostState::banned) entry.row.state = HostState::pending;
+    fleet.start(entry.row.address, orders_of(entry));
+}
+
+// ----- what others ask for --------------------------------------------------------------------
+
+std::optional<Refusal> Registry::Core::objection(const base::HostAddress& address,
+                                                 const std::string& name, HostSource source,
+                                                 const std::optional<Address>& from) {
+    if (auto reason = ban_of(name)) {
+        return Refusal{Refusal::Why::banned,
+                       name + " is banned" + (reason->empty() ? "" : ": " + *reason)};
+    }
+    const base::PrivateHosts& allowed = options.private_hosts;
+    if (source != HostSource::settings && is_private_name(address) && !allowed.allows_all()) {
+        const bool is_named = allowed.allows_host(address.name, address.port);
+        auto literal = Address::parse(address.name, address.port);
+        const bool is_in_network = literal && allowed.allows_address(*literal);
+        if (source == HostSource::crawl || !(is_named || is_in_network)) {
+            return Refusal{Refusal::Why::is_private,
+                           name +
+                               " is private, or speaks plain HTTP: this relay takes such hosts "
+                               "only from its operator (RELAY_ALLOW_PRIVATE_HOSTS)"};
+        }
+    }
+    if (hosts.size() >= options.max_hosts) {
+        return Refusal{Refusal::Why::full, "this relay takes no more hosts (max_hosts)"};
+    }
+    if (source != HostSource::crawl) return std::nullopt;
+    if (auto words = quota.take(env.clock.wall(), address.name, from)) {
+        return Refusal{Refusal::Why::quota, std::move(*words)};
+    }
+    return std::nullopt;
+}
+
+std::expected<bool, Refusal> Registry::Core::offer(const base::HostAddress& address,
+                                                   HostSource source,
+                                                   const std::optional<Address>& from) {
+    const std::string name = host_name(address);
+    if (auto known = hosts.find(name); known != hosts.end() && !ban_of(name)) {
+        fleet.wake(name);
+        return true;
+    }
+    if (auto refusal = objection(address, name, source, from)) {
+        refusals[static_cast<std::size_t>(refusal->why)]->add_shared();
+        return std::unexpected(std::move(*refusal));
+    }
+    Entry& entry = hosts[name];
+    entry.id = next_id++;
+    entry.row.address = address;
+    entry.row.source = source;
+    entry.row.added = env.clock.wall();
+    if (from) entry.row.added_from = from->ip_text();
+    if (auto saved = save(name); !saved) {
+        hosts.erase(name);
+        refusals[static_cast<std::size_t>(Refusal::Why::disk)]->add_shared();
+        return std::unexpected(saved.error());
+    }
+    added[static_cast<std::size_t>(source)]->add_shared();
+    if (hosts.contains(name) && !ban_of(name)) begin(name);
+    return false;
+}
+
+std::optional<std::string> Registry::Core::ban_of(std::string_view name) const {
+    if (auto exact = bans.find(name); exact != bans.end()) return exact->second;
+    std::string rest = without_port(name);
+    if (auto bare = bans.find(rest); bare != bans.end()) return bare->second;
+    for (std::size_t dot = rest.find('.'); dot != rest.npos; dot = rest.find('.', dot + 1)) {
+        auto pattern = bans.find("*" + rest.substr(dot));
+        if (pattern != bans.end()) return pattern->second;
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> Registry::Core::names_with_ban(bool is_banned_now) const {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : hosts) {
+        const bool was_banned = entry.row.state == HostState::banned;
+        if (ban_of(name).has_value() == is_banned_now && was_banned != is_banned_now) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+std::expected<std::size_t, Refusal> Registry::Core::ban(const std::string& target,
+                                                        std::string_view reason) {
+    const store::RowChange change{std::string(ban_prefix) + target,
+                                  Buffer(reason.begin(), reason.end())};
+    if (auto done = rows->write(std::span(&change, 1)); !done) return refuse_disk(done.error());
+    bans.insert_or_assign(target, std::string(reason));
+    const std::vector<std::string> names = names_with_ban(true);
+    for (const std::string& name : names) {
+        Entry& entry = hosts.at(name);
+        entry.row.state = HostState::banned;
+        entry.row.ban_reason = std::string(reason);
+        entry.live.reset();
+        entry.is_dirty = true;
+        fleet.stop(name);
+    }
+    return names.size();
+}
+
+std::expected<std::size_t, Refusal> Registry::Core::unban(const std::string& target) {
+    if (!bans.contains(target)) {
+        return refuse(Refusal::Why::unknown, target + " is not banned under this name");
+    }
+    const store::RowChange change{std::string(ban_prefix) + target, std::nullopt};
+    if (auto done = rows->write(std::span(&change, 1)); !done) return refuse_disk(done.error());
+    bans.erase(target);
+    const std::vector<std::string> names = names_with_ban(false);
+    for (const std::string& name : names) {
+        Entry& entry = hosts.at(name);
+        entry.row.ban_reason.clear();
+        entry.row.state =
+            entry.row.last_connected.count() > 0 ? HostState::offline : HostState::pending;
+        entry.is_dirty = true;
+        begin(name);
+    }
+    return names.size();
+}
+
+// ----- what the subscribers report ------------------------------------------------------------
+
+void Registry::Core::take_statuses() {
+    if (is_asking) {
+        static_cast<void>(asked.wait());
+        return;
+    }
+    is_asking = true;
+    asked.reset();
+    std::vector<HostStatus> statuses = fleet.statuses();
+    for (HostStatus& status : statuses) {
+        auto found = hosts.find(status.name);
+        if (found != hosts.end() && found->second.row.state != HostState::banned) {
+            take_report(found->second, std::move(status));
+        }
+    }
+    count_states();
+    taken_at = env.clock.now();
+    is_asking = false;
+    asked.set();
+}
+
+void Registry::Core::take_report(Entry& entry, HostStatus status) {
+    HostRow& row = entry.row;
+    const bool is_connected = status.phase == HostPhase::connected;
+    if (is_connected) row.last_connected = env.clock.wall();
+    if (status.last_event.count() > 0) row.last_event = status.last_event;
+    const WallMillis heard = std::max(status.last_event, status.connected_since);
+    const HostState state = next_state(row.state, {.is_connected = is_connected,
+                                                   .was_connected = row.last_connected.count() > 0,
+                                                   .is_quarantined = status.is_quarantined,
+                                                   .is_throttled = status.is_throttled,
+                                                   .silent_for = Nanos(env.clock.wall() - heard)});
+    if (state != row.state) {
+        const bool matters = state == HostState::quarantined ||
+                             row.state == HostState::quarantined || row.state == HostState::pending;
+        if (matters) entry.is_dirty = true;
+        row.state = state;
+    }
+    row.failure = status.failure;
+    entry.live = std::move(status);
+}
+
+void Registry::Core::count_states() {
+    std::vector<std::int64_t> counts(by_state.size());
+    std::size_t connected = 0;
+    for (const auto& [name, entry] : hosts) {
+        ++counts[static_cast<std::size_t>(entry.row.state)];
+        if (entry.live && entry.live->phase == HostPhase::connected) ++connected;
+    }
+    for (std::size_t i = 0; i < counts.size(); ++i) by_state[i]->set(counts[i]);
+    auto count = [&](HostState state) {
+        return static_cast<std::size_t>(counts[static_cast<std::size_t>(state)]);
+    };
+    totals = {.hosts = hosts.size(),
+              .connected = connected,
+              .pending = count(HostState::pending),
+              .offline = count(HostState::offline),
+              .quarantined = count(HostState::quarantined),
+              .banned = count(HostState::banned)};
+    rows_depth.set_depth(hosts.size());
+}
+
+// What matters is written at once; how each host fares, now and then.
+void Registry::Core::follow() {
+    Nanos saved = env.clock.now();
+    while (fiber::sleep_for(options.poll_interval)) {
+        take_statuses();
+        const bool is_time = env.clock.now() - saved >= std::chrono::minutes(10);
+        if (is_time) saved = env.clock.now();
+        save_dirty(is_time);
+    }
+    take_statuses();
+    fiber::CancelBlocker blocker;
+    save_dirty(true);
+}
+
+void Registry::Core::save_dirty(bool all) {
+    std::vector<store::RowChange> changes;
+    std::vector<std::string> names;
+    for (auto& [name, entry] : hosts) {
+        if (!all && !entry.is_dirty) continue;
+        changes.push_back(change_of(name, entry));
+        names.push_back(name);
+    }
+    if (changes.empty()) return;
+    auto done = rows->write(changes);
+    if (done) return;
+    for (const std::string& name : names) {
+        if (auto found = hosts.find(name); found != hosts.end()) found->second.is_dirty = true;
+    }
+    logger.log(save_lines, base::LogLevel::error,
+               static_cast<std::uint64_t>(env.clock.wall().count()), "hosts cannot be written down",
+               {{"reason", done.error().what}, {"dir", options.data_dir}});
+}
+
+std::shared_ptr<const std::vector<HostView>> Registry::Core::views() {
+    constexpr Nanos max_age = std::chrono::seconds(1);
+    if (env.clock.now() - taken_at >= max_age) take_statuses();
+    auto all = std::make_shared<std::vector<HostView>>();
+    all->reserve(hosts.size());
+    for (const auto& [name, entry] : hosts) all->push_back({entry.row, entry.id, entry.live});
+    std::ranges::sort(*all, {}, &HostView::id);
+    return all;
+}
+
+// ----- the class ------------------------------------------------------------------------------
+
+Registry::Registry(env::Env& env, base::Logger& logger, base::Metrics& metrics, HostFleet fleet,
+                   RegistryOptions options)
+    : core_(std::make_unique<Core>(env, logger, metrics, std::move(fleet), std::move(options))) {}
+
+Registry::~Registry() = default;
+
+std::expected<void, std::string> Registry::open() {
+    auto opened = core_->open();
+    if (!opened) return opened;
+    if (auto taken = core_->take_settings(); !taken) {
+        return std::unexpected("hosts cannot be written down in " + core_->options.data_dir + ": " +
+                               std::string(taken.error().what));
+    }
+    core_->count_states();
+    return {};
+}
+
+void Registry::start() {
+    std::vector<std::pair<WallMillis, std::string>> order;
+    for (const auto& [name, entry] : core_->hosts) {
+        order.emplace_back(entry.row.last_connected, name);
+    }
+    std::ranges::sort(order, std::greater{});  // those that were reached last go first
+    for (const auto& [last_connected, name] : order) {
+        if (core_->hosts.contains(name)) core_->begin(name);
+    }
+    core_->count_states();
+    core_->follower = fiber::spawn("follows hosts", [core = core_.get()] { core->follow(); });
+}
+
+void Registry::stop() {
+    core_->follower.cancel_and_join();
+}
+
+std::expected<bool, Refusal> Registry::offer(const base::HostAddress& address, HostSource source,
+                                             std::optional<Address> from) {
+    return core_->offer(address, source, from);
+}
+
+std::expected<std::size_t, Refusal> Registry::ban(std::string_view name_or_domain,
+                                                  std::string_view reason) {
+    return core_->ban(std::string(name_or_domain), reason);
+}
+
+std::expected<std::size_t, Refusal> Registry::unban(std::string_view name_or_domain) {
+    return core_->unban(std::string(name_or_domain));
+}
+
+std::expected<void, Refusal> Registry::change_limits(std::string_view name,
+                                                     const HostLimits& limits) {
+    auto found = core_->hosts.find(name);
+    if (found == core_->hosts.end()) {
+        return refuse(Refusal::Why::unknown, std::string(name) + " is not known here");
+    }
+    found->second.row.limits = limits;
+    const HostOrders orders = core_->orders_of(found->second);
+    auto saved = core_->save(std::string(name));
+    if (saved) core_->fleet.change(name, orders);
+    return saved;
+}
+
+std::expected<void, Refusal> Registry::reset_cursor(std::string_view name,
+                                                    std::optional<std::uint64_t> cursor) {
+    if (!core_->hosts.contains(name)) {
+        return refuse(Refusal::Why::unknown, std::string(name) + " is not known here");
+    }
+    core_->fleet.reset_cursor(name, cursor);
+    return {};
+}
+
+void Registry::set_accounts(const std::map<std::string, std::uint64_t, std::less<>>& accounts) {
+    for (const auto& [name, count] : accounts) {
+        if (core_->hosts.contains(name)) core_->fleet.set_accounts(name, count);
+    }
+}
+
+std::optional<std::string> Registry::ban_of(std::string_view name) const {
+    return core_->ban_of(name);
+}
+
+std::shared_ptr<const std::vector<HostView>> Registry::views() {
+    return core_->views();
+}
+
+std::optional<HostView> Registry::view(std::string_view name) {
+    constexpr Nanos max_age = std::chrono::seconds(1);
+    if (core_->env.clock.now() - core_->taken_at >= max_age) core_->take_statuses();
+    auto found = core_->hosts.find(name);
+    if (found == core_->hosts.end()) return std::nullopt;
+    return HostView{found->second.row, found->second.id, found->second.live};
+}
+
+Registry::Totals Registry::totals() const {
+    return core_->totals;
+}
+
+}  // namespace ringlay::hosts

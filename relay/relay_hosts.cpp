@@ -1,0 +1,174 @@
+// Where hosts and the rest of the relay meet: the registry decides which there are, the workers
+// have them.
+#include "relay/relay_rooms.hpp"
+
+namespace ringlay {
+namespace {
+
+// The same host on the same worker in every run of one configuration; FNV-1a (public domain).
+std::size_t worker_of_host(std::string_view name, std::size_t workers) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return static_cast<std::size_t>(hash % workers);
+}
+
+hosts::RegistryOptions registry_options(const base::Config& config, const net::Outbound& outbound) {
+    hosts::RegistryOptions options;
+    options.data_dir = config.data_dir;
+    options.settings = config.hosts;
+    options.trusted_domains = config.trusted_domains;
+    options.private_hosts = outbound.allowed();
+    options.max_hosts = config.max_hosts;
+    options.new_hosts_per_day = config.new_hosts_per_day;
+    return options;
+}
+
+}  // namespace
+
+std::optional<std::string> Relay::open_hosts() {
+    const base::Config& config = options_.config;
+    hosts_ = std::make_unique<HostsRoom>();
+    HostsRoom& room = *hosts_;
+    for (event_log::Host& host : log_->log->hosts()) {
+        std::string name = host.name;
+        room.known.emplace(std::move(name), std::move(host));
+    }
+    room.registry = std::make_unique<hosts::Registry>(env_, logger_, metrics_, host_fleet(),
+                                                      registry_options(config, outbound_));
+    if (auto opened = room.registry->open(); !opened) return opened.error();
+
+    const hosts::HostBook book = hosts::book_of(*room.registry);
+    const hosts::Fetch fetch = [this](const proto::Url& url, const net::FetchOptions& options) {
+        net::FetchOptions guarded = options;
+        guarded.outbound = &outbound_;
+        return net::fetch(env_, url, guarded);
+    };
+    room.figures = std::make_unique<hosts::FigureBook>(
+        env_, hosts::FigureSources{.log_hosts = [this] { return log_->log->hosts(); },
+                                   .accounts =
+                                       [this] {
+                                           std::map<std::string, std::uint64_t, std::less<>> all;
+                                           const auto views = hosts_->registry->views();
+                                           for (const auto& view : *views) {
+                                               if (!view.live) continue;
+                                               all.emplace(view.live->name, view.live->accounts);
+                                           }
+                                           return all;
+                                       }});
+    room.check = std::make_unique<hosts::HostCheck>(
+        env_, metrics_, fetch, hosts::HostCheckOptions{.user_agent = options_.user_agent});
+    room.discovery = std::make_unique<hosts::Discovery>(
+        env_, logger_, metrics_, book, fetch,
+        hosts::DiscoveryOptions{.upstreams = config.upstream, .user_agent = options_.user_agent});
+    room.crawl = std::make_unique<api::CrawlRequests>(
+        env_, logger_, metrics_, book,
+        [this](const base::HostAddress& address) { return hosts_->check->check(address); },
+        api::CrawlOptions{.is_on = config.request_crawl == base::RequestCrawl::on,
+                          .adds_private = config.allow_private_hosts.allows_all()});
+    auto figures = [this] { return hosts_->figures->get(); };
+    room.queries = std::make_unique<api::HostQueries>(
+        api::HostSources{.views = book.views, .view = book.view, .figures = figures});
+    room.admin = std::make_unique<api::AdminHosts>(
+        env_, logger_,
+        api::AdminHostsSources{.book = book,
+                               .figures = figures,
+                               .totals = [this] { return hosts_->registry->totals(); },
+                               .discovery = [this] { return hosts_->discovery->status(); },
+                               .crawl = room.crawl.get(),
+                               .trusted_domains = config.trusted_domains,
+                               .new_hosts_per_day = config.new_hosts_per_day});
+    room.gate = std::make_unique<api::AdminGate>(env_, logger_, metrics_, config.admin_passwords);
+    return std::nullopt;
+}
+
+hosts::HostFleet Relay::host_fleet() {
+    // Runs on the host's worker, where its room is; nothing is there before the start.
+    auto on_room = [this](std::string_view name, auto function) {
+        if (!hosts_->has_started) return;
+        WorkerRoom& room = *rooms_[worker_of_host(name, rooms_.size())];
+        fiber::call_on(*room.worker, "a host's orders", [&] { function(*room.hosts); });
+    };
+    hosts::HostFleet fleet;
+    fleet.start = [this, on_room](const base::HostAddress& address,
+                                  const hosts::HostOrders& orders) {
+        const std::string name = hosts::host_name(address);
+        std::optional<event_log::Host> known;
+        if (auto at_start = hosts_->known.find(name); at_start != hosts_->known.end()) {
+            known = at_start->second;
+        }
+        on_room(name, [&](hosts::HostRoom& room) { room.add(address, orders, known); });
+    };
+    fleet.stop = [this, on_room](std::string_view name) {
+        on_room(name, [&](hosts::HostRoom& room) { room.remove(name); });
+        // Should it come back, it goes on where the log is by then.
+        std::vector<event_log::Host> now = log_->log->hosts();
+        for (event_log::Host& host : now) {
+            if (host.name == name) hosts_->known.insert_or_assign(host.name, host);
+        }
+    };
+    fleet.change = [on_room](std::string_view name, const hosts::HostOrders& orders) {
+        on_room(name, [&](hosts::HostRoom& room) { room.change(name, orders); });
+    };
+    fleet.wake = [on_room](std::string_view name) {
+        on_room(name, [&](hosts::HostRoom& room) { room.wake(name); });
+    };
+    fleet.set_accounts = [on_room](std::string_view name, std::uint64_t accounts) {
+        on_room(name, [&](hosts::HostRoom& room) { room.set_accounts(name, accounts); });
+    };
+    fleet.reset_cursor = [on_room](std::string_view name, std::optional<std::uint64_t> cursor) {
+        on_room(name, [&](hosts::HostRoom& room) { room.reset_cursor(name, cursor); });
+    };
+    fleet.statuses = [this] { return host_statuses(); };
+    return fleet;
+}
+
+std::vector<hosts::HostStatus> Relay::host_statuses() {
+    std::vector<hosts::HostStatus> all;
+    if (!hosts_->has_started) return all;
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "tell of the hosts", [&] {
+            for (auto& host : room->hosts->status()) all.push_back(std::move(host));
+        });
+    }
+    return all;
+}
+
+void Relay::start_hosts() {
+    hosts_->has_started = true;
+    hosts_->registry->start();
+    hosts_->discovery->start();
+    hosts_->accounts = fiber::spawn("counts accounts", [this] { count_accounts(); });
+}
+
+// Once: what is met later the subscribers count. It reads every row, so nobody waits for it.
+void Relay::count_accounts() {
+    auto counted = fiber::blocking(
+        [&](MayBlock may_block) { return fold_->database->accounts_by_host(may_block); });
+    if (!counted) {
+        return say(base::LogLevel::warn, "accounts of hosts are not known",
+                   {{"reason", counted.error().what}});
+    }
+    std::map<std::string, std::uint64_t, std::less<>> by_name;
+    for (const auto& [name, host] : hosts_->known) {
+        auto found = counted->find(host.id);
+        if (found != counted->end()) by_name.emplace(name, found->second);
+    }
+    hosts_->registry->set_accounts(by_name);
+}
+
+void Relay::stop_hosts() {
+    if (!hosts_ || !hosts_->has_started) return;
+    hosts_->discovery->stop();
+    hosts_->accounts.cancel_and_join();
+    hosts_->registry->stop();
+}
+
+std::vector<std::string> Relay::host_notes() const {
+    std::vector<std::string> notes;
+    for (const hosts::DiscoveryStatus& upstream : hosts_->discovery->status()) {
+        if (!upstream.failure.empty()) notes.push_back("upstream: " + upstream.failure);
+    }
+    return notes;
+}
+
+}  // namespace ringlay
