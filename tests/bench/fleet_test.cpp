@@ -435,3 +435,50 @@ TEST_ON_BOTH_KERNELS("a port that is taken is named, and everything ends") {
     CHECK(fleet.failure->find(taken.local().text()) != std::string::npos);
     CHECK(fleet.failure->find("--base-port") != std::string::npos);
 }
+
+TEST_ON_BOTH_KERNELS(
+    "draining against the ledger finds what is missing; without one it is no verdict") {
+    FleetOptions options = small_fleet();
+    options.keeps_ledger = true;
+    RunningFleet fleet(world, options);
+    DrainOptions what;
+    what.url = fleet.start.hosts[0].substr(7);
+    what.events = 6 + 10;
+    what.has_cursor = true;
+    what.ledger = fleet.start.plc;
+    StopRequest stop;
+    DrainResult result = drain(world.env(), what, stop);
+    CHECK(result.failure.empty());
+    REQUIRE(result.verdict.has_value());
+    CHECK(result.verdict->sent == fleet.start.events);
+    CHECK(result.verdict->matched == 16);
+    CHECK(result.verdict->missing_head == fleet.start.events - 16);
+    CHECK((result.verdict->missing == 0 && result.verdict->strangers == 0));
+    CHECK_FALSE(result.verdict->is_exact());
+
+    what.ledger = fleet.start.hosts[0];  // answers, but keeps none
+    StopRequest again;
+    result = drain(world.env(), what, again);
+    CHECK_FALSE(result.verdict.has_value());
+    CHECK_FALSE(result.failure.empty());
+}
+
+TEST_ON_BOTH_KERNELS("the directory lists all hosts as a relay does, page by page") {
+    FleetOptions options = small_fleet();
+    options.is_tls = true;
+    options.hostile = {Hostility::drop};
+    RunningFleet fleet(world, options);
+    CHECK(fleet.start.certificate.starts_with("-----BEGIN CERTIFICATE-----"));
+    REQUIRE(fleet.start.hostile.size() == 1);
+    CHECK(fleet.start.hostile[0].first == "drop");
+    std::string page = fleet.get(fleet.start.plc, "/xrpc/com.atproto.sync.listHosts?limit=3");
+    CHECK(text_of(page, "cursor") == "3");
+    CHECK(fleet.start.hosts[0] == "https://" + text_of(page, "hostname"));
+    CHECK(text_of(page, "hostname").starts_with("localhost:"));
+    page = fleet.get(fleet.start.plc, "/xrpc/com.atproto.sync.listHosts?limit=3&cursor=3");
+    CHECK(text_of(page, "cursor").empty());
+    CHECK(fleet.start.hostile[0].second == "https://" + text_of(page, "hostname"));
+    fleet.get(fleet.start.plc, "/fleet/ledger?host=0", 404);
+    CHECK(fleet.get(fleet.start.plc, "/fleet/stats").find("\"drop\":{\"connections\":0") !=
+          std::string::npos);
+}
