@@ -22,6 +22,7 @@ struct Life {
 
     env::Env env;
     std::unique_ptr<index::MemoryDisk> index_disk;  // what earlier lives have flushed, and this one
+    std::unique_ptr<index::MemoryDisk> at_crash;    // the same as it was then
     base::Logger logger;
     std::unique_ptr<Relay> relay;
     std::optional<std::string> failure;
@@ -44,6 +45,14 @@ struct Line {
     std::size_t log_lines = 64;  // kept of each life, unless flushed
     std::function<void(RelayOptions&)> adjust;
 
+    // The code of a crashed process goes on to its end, and the database's files are not the
+    // machine's: what it still flushes there must not be seen by the next life.
+    void crash_relay(env::CrashMode mode) {
+        Life& life = *lives.back();
+        life.at_crash = life.index_disk->copy_of_files();
+        world.machine("relay").crash(mode);
+    }
+
     void start_relay() {
         env::Machine& machine = world.machine("relay");
         Life& life = *lives.emplace_back(std::make_unique<Life>(log_level, log_lines));
@@ -52,8 +61,12 @@ struct Line {
         options.user_agent = "ringlay/sim (atproto-relay)";
         options.log.reservation_block = 1000;
         options.log.space.reserve_bytes = 1;
-        life.index_disk = lives.size() > 1 ? lives[lives.size() - 2]->index_disk->copy_of_files()
-                                           : std::make_unique<index::MemoryDisk>();
+        life.index_disk = std::make_unique<index::MemoryDisk>();
+        if (lives.size() > 1) {
+            Life& last = *lives[lives.size() - 2];
+            life.index_disk =
+                last.at_crash ? std::move(last.at_crash) : last.index_disk->copy_of_files();
+        }
         options.index_env = life.index_disk->env();
         options.shard.identity_events_per_minute = 1 << 30;
         base::Config& config = options.config;

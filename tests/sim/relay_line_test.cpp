@@ -83,12 +83,12 @@ TEST_CASE("kills and losses of power at any moment lose nothing and turn no seq 
             std::make_unique<SimConsumer>(line.world, "consumer", line.relay_address(), 0));
         for (int crash = 0; crash < 4; ++crash) {
             line.world.run_for(1ms * (1 + line.world.prng().below(120)));
-            line.world.machine("relay").crash(loses_power ? env::CrashMode::power_loss
-                                                          : env::CrashMode::kill);
+            line.crash_relay(loses_power ? env::CrashMode::power_loss : env::CrashMode::kill);
             line.world.run_for(1ms * line.world.prng().below(20));
             line.start_relay();
         }
         auto stuck = line.run_until_seen(250);
+        INFO(line.lives.back()->failure.value_or(""));
         INFO(stuck.value_or(""));
         REQUIRE_FALSE(stuck.has_value());
         CHECK_FALSE(line.lives.back()->failure.has_value());

@@ -108,7 +108,7 @@ void TruthWorld::start_relay() {
 
 void TruthWorld::crash(env::CrashMode mode) {
     RINGLAY_ASSERT(is_up_);
-    line.world.machine("relay").crash(mode);
+    line.crash_relay(mode);
     history.crashes.push_back(line.world.now());
     if (mode == env::CrashMode::power_loss) ++power_losses;
     is_up_ = false;
