@@ -69,6 +69,9 @@ Relay::Relay(env::Runtime& runtime, env::Env& env, base::Logger& logger, RelayOp
       logger_(logger),
       options_(std::move(options)),
       outbound_(options_.tls, allowed_private(options_.config)),
+      strangers_(options_.tls, options_.config.allow_private_hosts.allows_all()
+                                   ? options_.config.allow_private_hosts
+                                   : base::PrivateHosts()),
       metrics_(worker_count(options_.config)) {}
 
 Relay::~Relay() = default;
@@ -284,7 +287,8 @@ void Relay::start_ports() {
     Ports& ports = *ports_;
     ports.repos = std::make_unique<api::RepoQueries>(
         api::rows_of(*fold_->database), [this](std::uint32_t id) { return host_name(id); },
-        metrics_);
+        metrics_, api::RepoQueries::default_max_at_once,
+        [this](std::string_view name) { return host_origin(name); });
     ports.router = std::make_unique<api::Router>(api::RouterSources{
         .version = options_.version,
         .log_status = [this] { return log_status(); },
@@ -403,6 +407,7 @@ void Relay::stop_fold() {
 void Relay::watch_for_stalls() {
     event_log::Stall seen = event_log::Stall::none;
     while (fiber::sleep_for(std::chrono::seconds(1))) {
+        static_cast<void>(ingest_status());  // so that its rates are those of the last seconds
         event_log::Stall now = log_->log->stall();
         if (now == seen || now == event_log::Stall::reservation) continue;
         seen = now;

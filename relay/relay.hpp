@@ -94,6 +94,7 @@ class Relay {
     hosts::HostFleet host_fleet();
     std::vector<hosts::HostStatus> host_statuses();
     void count_accounts();
+    std::string host_origin(std::string_view name);
     std::vector<std::string> host_notes() const;  // what is in the way of finding hosts
     void stop();
     void stop_fold();
@@ -108,6 +109,7 @@ class Relay {
     void register_metrics();
     void register_common_names();
     void register_queues();
+    void register_outbound();
     void register_http();
     void register_workers();
     void say(base::LogLevel level, std::string_view event, base::LogFields fields = {});
@@ -124,6 +126,7 @@ class Relay {
     base::Logger& logger_;
     const RelayOptions options_;
     const net::Outbound outbound_;
+    const net::Outbound strangers_;  // to whom strangers point: nothing private, unless all is
     WallMillis started_{};
     std::atomic<fiber::Worker*> main_worker_{nullptr};
     StopRequest stop_request_;

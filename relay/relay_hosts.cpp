@@ -1,5 +1,6 @@
 // Where hosts and the rest of the relay meet: the registry decides which there are, the workers
 // have them.
+#include "relay/ingest/host_origin.hpp"
 #include "relay/relay_rooms.hpp"
 
 namespace ringlay {
@@ -38,10 +39,12 @@ std::optional<std::string> Relay::open_hosts() {
     if (auto opened = room.registry->open(); !opened) return opened.error();
 
     const hosts::HostBook book = hosts::book_of(*room.registry);
-    const hosts::Fetch fetch = [this](const proto::Url& url, const net::FetchOptions& options) {
-        net::FetchOptions guarded = options;
-        guarded.outbound = &outbound_;
-        return net::fetch(env_, url, guarded);
+    auto fetch_by = [this](const net::Outbound& outbound) -> hosts::Fetch {
+        return [this, &outbound](const proto::Url& url, const net::FetchOptions& options) {
+            net::FetchOptions guarded = options;
+            guarded.outbound = &outbound;
+            return net::fetch(env_, url, guarded);
+        };
     };
     room.figures = std::make_unique<hosts::FigureBook>(
         env_, hosts::FigureSources{.log_hosts = [this] { return log_->log->hosts(); },
@@ -56,9 +59,10 @@ std::optional<std::string> Relay::open_hosts() {
                                            return all;
                                        }});
     room.check = std::make_unique<hosts::HostCheck>(
-        env_, metrics_, fetch, hosts::HostCheckOptions{.user_agent = options_.user_agent});
+        env_, metrics_, fetch_by(strangers_),
+        hosts::HostCheckOptions{.user_agent = options_.user_agent});
     room.discovery = std::make_unique<hosts::Discovery>(
-        env_, logger_, metrics_, book, fetch,
+        env_, logger_, metrics_, book, fetch_by(outbound_),
         hosts::DiscoveryOptions{.upstreams = config.upstream, .user_agent = options_.user_agent});
     room.crawl = std::make_unique<api::CrawlRequests>(
         env_, logger_, metrics_, book,
@@ -76,7 +80,8 @@ std::optional<std::string> Relay::open_hosts() {
                                .discovery = [this] { return hosts_->discovery->status(); },
                                .crawl = room.crawl.get(),
                                .trusted_domains = config.trusted_domains,
-                               .new_hosts_per_day = config.new_hosts_per_day});
+                               .new_hosts_per_day = config.new_hosts_per_day,
+                               .events_per_second = config.host_events_per_second});
     room.gate = std::make_unique<api::AdminGate>(env_, logger_, metrics_, config.admin_passwords);
     return std::nullopt;
 }
@@ -161,6 +166,12 @@ void Relay::stop_hosts() {
     hosts_->discovery->stop();
     hosts_->accounts.cancel_and_join();
     hosts_->registry->stop();
+}
+
+std::string Relay::host_origin(std::string_view name) {
+    const std::optional<hosts::HostView> view = hosts_->registry->view(name);
+    return ingest::origin_of_host(
+        name, view ? std::optional(view->row.address.is_tls) : std::nullopt, outbound_.allowed());
 }
 
 std::vector<std::string> Relay::host_notes() const {

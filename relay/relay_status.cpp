@@ -167,6 +167,7 @@ void Relay::register_metrics() {
                       [this] { return static_cast<double>(logger_.dropped_total()); });
     register_common_names();
     register_queues();
+    register_outbound();
     register_http();
     register_workers();
     if (options_.add_metrics) options_.add_metrics(metrics_);
@@ -211,6 +212,22 @@ void Relay::register_queues() {
     metrics_.queue("http_connections", 2 * http.max_connections, [this] {
         return static_cast<double>(ports_->counters.open_connections.load());
     });
+}
+
+void Relay::register_outbound() {
+    auto counter = [&](std::string_view name, std::string_view help, auto member) {
+        metrics_.callback(base::Metrics::Kind::counter, name, help, [this, member] {
+            return static_cast<double>((outbound_.*member).load(std::memory_order_relaxed) +
+                                       (strangers_.*member).load(std::memory_order_relaxed));
+        });
+    };
+    counter("relay_dials_refused_total",
+            "Connections that were not made: private addresses, or plain text.",
+            &net::Outbound::refused);
+    counter("relay_tls_handshakes_total", "TLS handshakes with hosts and directories.",
+            &net::Outbound::handshakes);
+    counter("relay_tls_handshake_failures_total", "TLS handshakes that failed.",
+            &net::Outbound::handshake_failures);
 }
 
 void Relay::register_http() {

@@ -34,8 +34,9 @@ bool is_below(std::string_view name, std::string_view pattern) {
 
 // What the relay would have to leave the internet for.
 bool is_private_name(const base::HostAddress& address) {
+    if (!address.is_tls) return true;
     if (auto literal = Address::parse(address.name, address.port)) return !is_public(*literal);
-    return !address.is_tls || !address.name.contains('.') || address.name.ends_with(".localhost");
+    return !address.name.contains('.') || address.name.ends_with(".localhost");
 }
 
 }  // namespace

@@ -183,7 +183,9 @@ std::string Subscriber::subscribe_url() const {
 
 Subscriber::End Subscriber::connect_and_read() {
     set_phase(HostPhase::connecting);
-    auto pass = context_.gate.enter(connections_ > 0 || last_seq_ > 0);
+    const bool was_reached = connections_ > 0 || last_seq_ > 0;
+    const bool fails_for_long = context_.env.clock.now() - good_until_ > std::chrono::hours(1);
+    auto pass = context_.gate.enter(was_reached && !fails_for_long);
     if (!pass) return {.why = "stopped"};
     last_attempt_ = context_.env.clock.now();
     const std::string url = subscribe_url();
