@@ -1,13 +1,13 @@
 // How a host's state follows from what its subscriber reports. Pure.
 //
-// state         reported                                             becomes
-// banned        anything                                             banned: only an operator lifts it
-// any           put off for sending invalid events                   quarantined
-// any           connected, held back most of the last ten minutes    throttled
-// any           connected, no event for an hour                      idle
-// any           connected                                            active
-// any           not connected, was so before                         offline
-// any           not connected, never was                             pending
+// state     reported                                            becomes
+// banned    anything                                            banned, until an operator lifts it
+// any       put off for sending invalid events                  quarantined
+// any       connected, held back most of the last ten minutes   throttled
+// any       connected, no event for an hour                     idle
+// any       connected                                           active
+// any       not connected, was so before                        offline
+// any       not connected, never was                            pending
 #pragma once
 
 #include "relay/hosts/host_row.hpp"
