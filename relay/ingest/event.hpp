@@ -33,7 +33,7 @@ struct HostRef {
     std::uint32_t id = 0;  // the log's number
     std::string name;      // as proto::host_of_endpoint() writes it
     bool is_tls = false;   // how it is reached
-    mutable HostCounts counts;
+    mutable HostCounts counts{};
 };
 
 struct Event : event_log::Entry {
