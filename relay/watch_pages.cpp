@@ -83,8 +83,15 @@ void read_hosts(object page, Reading& reading) {
         reading.failures.push_back(
             {text(reason, "reason"), number(reason, "hosts").value_or(0), text(reason, "example")});
     });
-    std::ranges::stable_sort(reading.busiest, std::ranges::greater(), &Host::events_per_second);
-    std::ranges::stable_sort(reading.failures, std::ranges::greater(), &FailureReason::hosts);
+    std::ranges::sort(reading.busiest, [](const Host& a, const Host& b) {
+        if (a.events_per_second != b.events_per_second) {
+            return a.events_per_second > b.events_per_second;
+        }
+        return a.name < b.name;
+    });
+    std::ranges::sort(reading.failures, [](const FailureReason& a, const FailureReason& b) {
+        return a.hosts != b.hosts ? a.hosts > b.hosts : a.words < b.words;
+    });
 }
 
 void read_log(object log, Reading& reading) {
