@@ -439,10 +439,14 @@ std::expected<void, Refusal> Registry::change_limits(std::string_view name,
     if (found == core_->hosts.end()) {
         return refuse(Refusal::Why::unknown, std::string(name) + " is not known here");
     }
-    found->second.row.limits = limits;
+    const HostLimits before = std::exchange(found->second.row.limits, limits);
     const HostOrders orders = core_->orders_of(found->second);
     auto saved = core_->save(std::string(name));
-    if (saved) core_->fleet.change(name, orders);
+    if (saved) {
+        core_->fleet.change(name, orders);
+    } else if (found = core_->hosts.find(name); found != core_->hosts.end()) {
+        found->second.row.limits = before;
+    }
     return saved;
 }
 

@@ -1,0 +1,268 @@
+#include "relay/hosts/registry.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "tests/support/worlds.hpp"
+
+using namespace ringlay;
+using namespace ringlay::hosts;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Subscriptions that only note what they are told.
+struct FakeFleet {
+    std::map<std::string, HostOrders> running;
+    std::vector<std::string> said;
+    std::map<std::string, HostStatus> reports;
+
+    HostFleet functions() {
+        return {
+            .start =
+                [this](const base::HostAddress& address, const HostOrders& orders) {
+                    running.insert_or_assign(host_name(address), orders);
+                    said.push_back("start " + host_name(address));
+                },
+            .stop =
+                [this](std::string_view name) {
+                    running.erase(std::string(name));
+                    said.push_back("stop " + std::string(name));
+                },
+            .change =
+                [this](std::string_view name, const HostOrders& orders) {
+                    running.insert_or_assign(std::string(name), orders);
+                    said.push_back("change " + std::string(name));
+                },
+            .wake = [this](std::string_view name) { said.push_back("wake " + std::string(name)); },
+            .set_accounts =
+                [this](std::string_view name, std::uint64_t count) {
+                    said.push_back(std::string(name) + " has " + std::to_string(count));
+                },
+            .reset_cursor =
+                [this](std::string_view name, std::optional<std::uint64_t> cursor) {
+                    said.push_back(std::string(name) + " from " +
+                                   (cursor ? std::to_string(*cursor) : "now"));
+                },
+            .statuses =
+                [this] {
+                    std::vector<HostStatus> all;
+                    for (const auto& [name, report] : reports) all.push_back(report);
+                    return all;
+                }};
+    }
+    std::set<std::string> names() const {
+        std::set<std::string> all;
+        for (const auto& [name, orders] : running) all.insert(name);
+        return all;
+    }
+};
+
+// One life of a registry over a directory that stays.
+struct Life {
+    Life(support::TestWorld& world, RegistryOptions options)
+        : metrics(world.worker_count()), logger(base::LogLevel::error, base::LogFormat::text) {
+        options.data_dir = world.directory().path();
+        options.poll_interval = 1h;  // the tests look themselves
+        registry.emplace(world.env(), logger, metrics, fleet.functions(), std::move(options));
+        auto opened = registry->open();
+        REQUIRE(opened);
+        registry->start();
+    }
+    ~Life() { registry->stop(); }
+
+    std::expected<bool, Refusal> offer(std::string_view name, HostSource source,
+                                       std::optional<Address> from = std::nullopt) {
+        auto address = Registry::parse_hostname(name);
+        REQUIRE(address);
+        return registry->offer(*address, source, from);
+    }
+
+    FakeFleet fleet;
+    base::Metrics metrics;
+    base::Logger logger;
+    std::optional<Registry> registry;
+};
+
+RegistryOptions options_with(std::vector<base::HostAddress> settings = {}) {
+    RegistryOptions options;
+    options.settings = std::move(settings);
+    options.trusted_domains = {"*.trusted.example"};
+    return options;
+}
+
+using Names = std::set<std::string>;
+
+}  // namespace
+
+TEST_ON_BOTH_KERNELS("hosts, bans and limits are there again after a restart, under their ids") {
+    std::uint64_t id = 0;
+    {
+        Life life(world, options_with());
+        CHECK(life.offer("a.example", HostSource::crawl).value() == false);
+        CHECK(life.offer("b.example", HostSource::upstream).value() == false);
+        CHECK(life.offer("c.bad.example", HostSource::admin).value() == false);
+        CHECK(life.registry->ban("*.bad.example", "spam").value() == 1);
+        CHECK(life.registry->change_limits(
+            "a.example",
+            {.events_per_second = 5, .bytes_per_second = {}, .new_accounts_per_hour = {}}));
+        id = life.registry->view("b.example")->id;
+    }
+    Life life(world, options_with());
+    CHECK(life.fleet.names() == Names{"a.example", "b.example"});
+    CHECK(life.fleet.running["a.example"].limits.events_per_second == 5);
+    CHECK(life.fleet.running["b.example"].begins_live);
+    CHECK_FALSE(life.fleet.running["a.example"].begins_live);
+    CHECK(life.registry->view("b.example")->id == id);
+    CHECK(life.registry->view("c.bad.example")->row.state == HostState::banned);
+    CHECK(life.registry->view("c.bad.example")->row.ban_reason == "spam");
+    auto late = life.offer("d.bad.example", HostSource::crawl);
+    REQUIRE_FALSE(late);
+    CHECK(late.error().why == Refusal::Why::banned);
+    CHECK(late.error().words.contains("spam"));
+}
+
+TEST_ON_BOTH_KERNELS("hosts of the settings come and go with them; others stay") {
+    const base::HostAddress local{"localhost", 2583, false};
+    {
+        Life life(world, options_with({local}));
+        CHECK(life.fleet.names() == Names{"localhost:2583"});
+        CHECK(life.offer("a.example", HostSource::crawl).has_value());
+    }
+    const base::HostAddress moved{"localhost", 2583, true};
+    {
+        Life life(world, options_with({moved}));
+        CHECK(life.fleet.names() == Names{"a.example", "localhost:2583"});
+        CHECK(life.registry->view("localhost:2583")->row.address.is_tls);
+    }
+    Life life(world, options_with());
+    CHECK(life.fleet.names() == Names{"a.example"});
+}
+
+TEST_ON_BOTH_KERNELS("a host that is known is dialled soon, and stays as it is") {
+    Life life(world, options_with());
+    CHECK(life.offer("a.example", HostSource::upstream).value() == false);
+    CHECK(life.offer("a.example", HostSource::crawl).value() == true);
+    CHECK(life.fleet.said == std::vector<std::string>{"start a.example", "wake a.example"});
+    CHECK(life.registry->view("a.example")->row.source == HostSource::upstream);
+}
+
+TEST_ON_BOTH_KERNELS("private hosts come from the operator alone") {
+    RegistryOptions options = options_with();
+    options.private_hosts = base::PrivateHosts::parse("localhost:*,10.0.0.0/8").value();
+    Life life(world, options);
+    auto why = [&](std::string_view name, HostSource source) {
+        auto offered = life.offer(name, source);
+        return offered                                           ? std::string("taken")
+               : offered.error().why == Refusal::Why::is_private ? std::string("private")
+                                                                 : offered.error().words;
+    };
+    CHECK(why("localhost:2583", HostSource::crawl) == "private");
+    CHECK(why("10.1.2.3:80", HostSource::crawl) == "private");
+    CHECK(why("http://pds.example", HostSource::crawl) == "private");
+    CHECK(why("https://10.1.2.3", HostSource::crawl) == "private");
+    CHECK(why("https://pds", HostSource::crawl) == "private");
+    CHECK(why("localhost:2583", HostSource::upstream) == "taken");
+    CHECK(why("10.1.2.3:80", HostSource::admin) == "taken");
+    CHECK(why("http://192.168.1.1", HostSource::admin) == "private");
+    CHECK(why("8.8.8.8:80", HostSource::upstream) == "private");  // plain text over the internet
+    CHECK(why("https://8.8.8.8", HostSource::upstream) == "taken");
+
+    RegistryOptions all = options_with();
+    all.private_hosts = base::PrivateHosts::parse("all").value();
+    Life open(world, all);
+    CHECK(open.offer("localhost:2600", HostSource::crawl).has_value());
+}
+
+TEST_ON_BOTH_KERNELS("what strangers add is counted; a full registry takes nothing") {
+    RegistryOptions options = options_with();
+    options.new_hosts_per_day = 2;
+    options.max_hosts = 4;
+    Life life(world, options);
+    CHECK(life.offer("a.one.com", HostSource::crawl).has_value());
+    CHECK(life.offer("a.two.com", HostSource::crawl).has_value());
+    auto third = life.offer("a.three.com", HostSource::crawl);
+    REQUIRE_FALSE(third);
+    CHECK(third.error().why == Refusal::Why::quota);
+    CHECK(life.offer("a.three.com", HostSource::upstream).has_value());
+    CHECK(life.offer("a.four.com", HostSource::admin).has_value());
+    auto fifth = life.offer("a.five.com", HostSource::admin);
+    REQUIRE_FALSE(fifth);
+    CHECK(fifth.error().why == Refusal::Why::full);
+    CHECK(life.fleet.running.size() == 4);
+}
+
+TEST_ON_BOTH_KERNELS("a ban stops what is there, and what is lifted begins again") {
+    Life life(world, options_with());
+    for (std::string_view name : {"a.evil.com", "b.evil.com", "evil.com", "notevil.com"}) {
+        CHECK(life.offer(name, HostSource::admin).has_value());
+    }
+    CHECK(life.registry->ban("*.evil.com", "spam").value() == 2);
+    CHECK(life.fleet.names() == Names{"evil.com", "notevil.com"});
+    CHECK(life.registry->ban("evil.com", "too").value() == 1);
+    CHECK(life.registry->ban_of("evil.com") == "too");
+    CHECK(life.registry->ban_of("x.y.evil.com") == "spam");
+    CHECK(life.registry->ban_of("x.evil.com:8443") == "spam");
+    CHECK_FALSE(life.registry->ban_of("notevil.com"));
+    CHECK(life.registry->unban("*.evil.com").value() == 2);
+    CHECK(life.fleet.names() == Names{"a.evil.com", "b.evil.com", "notevil.com"});
+    CHECK(life.registry->view("a.evil.com")->row.state == HostState::pending);
+    auto again = life.registry->unban("*.evil.com");
+    REQUIRE_FALSE(again);
+    CHECK(again.error().why == Refusal::Why::unknown);
+}
+
+TEST_ON_BOTH_KERNELS("orders reach the host; of one that is not known they are refused") {
+    Life life(world, options_with());
+    CHECK(life.offer("a.trusted.example", HostSource::crawl).has_value());
+    CHECK(life.offer("a.example", HostSource::crawl).has_value());
+    CHECK(life.fleet.running["a.trusted.example"].is_trusted);
+    CHECK_FALSE(life.fleet.running["a.example"].is_trusted);
+    HostLimits limits;
+    limits.bytes_per_second = 77;
+    CHECK(life.registry->change_limits("a.example", limits));
+    CHECK(life.fleet.running["a.example"].limits == limits);
+    CHECK(life.registry->reset_cursor("a.example", 12));
+    CHECK(life.registry->reset_cursor("a.example", std::nullopt));
+    life.registry->set_accounts({{"a.example", 3}, {"nobody.example", 9}});
+    const std::vector<std::string> last(life.fleet.said.end() - 3, life.fleet.said.end());
+    CHECK(last ==
+          std::vector<std::string>{"a.example from 12", "a.example from now", "a.example has 3"});
+    CHECK_FALSE(life.registry->change_limits("nobody.example", limits));
+    CHECK_FALSE(life.registry->reset_cursor("nobody.example", 1));
+}
+
+TEST_ON_BOTH_KERNELS("states follow what the subscriptions report") {
+    Life life(world, options_with());
+    for (std::string_view name : {"a.example", "b.example", "c.example"}) {
+        CHECK(life.offer(name, HostSource::upstream).has_value());
+    }
+    HostStatus up;
+    up.name = "a.example";
+    up.phase = HostPhase::connected;
+    up.connected_since = up.last_event = world.env().clock.wall();
+    HostStatus bad = up;
+    bad.name = "b.example";
+    bad.is_quarantined = true;
+    HostStatus down;
+    down.name = "c.example";
+    down.phase = HostPhase::waiting;
+    down.failure = "connect: refused";
+    life.fleet.reports = {{"a", up}, {"b", bad}, {"c", down}};
+    static_cast<void>(fiber::sleep_for(1100ms));
+    const auto views = life.registry->views();
+    REQUIRE(views->size() == 3);
+    CHECK(std::ranges::is_sorted(*views, {}, &HostView::id));
+    CHECK(views->at(0).row.state == HostState::active);
+    CHECK(views->at(1).row.state == HostState::quarantined);
+    CHECK(views->at(2).row.state == HostState::pending);
+    CHECK(views->at(2).row.failure == "connect: refused");
+    const Registry::Totals totals = life.registry->totals();
+    CHECK(totals.hosts == 3);
+    CHECK(totals.connected == 2);
+    CHECK(totals.quarantined == 1);
+    CHECK(totals.pending == 1);
+    life.fleet.reports["a"].phase = HostPhase::waiting;
+    static_cast<void>(fiber::sleep_for(1100ms));
+    CHECK(life.registry->view("a.example")->row.state == HostState::offline);
+}
