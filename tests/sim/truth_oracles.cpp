@@ -109,12 +109,12 @@ class Auditor {
 
     // Each once, and those of a host about an account in their order. But one that was refused
     // while its key could not be found out is sent again after a crash, if that came before the log
-    // said that it was finished: then it passes behind what has overtaken it. Only what is signed
-    // may: its rev says whether it is still news.
+    // said that it was finished: then it passes behind what has overtaken it. What is signed has a
+    // rev that says whether it is still news; an #account has not (docs/verdicts.md says so).
     Problem check_order(const Emission& emission) {
         if (!logged_.insert(emission.number).second) return "for the second time";
         std::size_t& last = last_[{emission.host, emission.account}];
-        const bool was_refused_before = has_proof(emission.kind) && has_crash_since(emission.at);
+        const bool was_refused_before = has_crash_since(emission.at);
         if (last > emission.number && !was_refused_before) {
             return "after number " + std::to_string(last);
         }
