@@ -251,6 +251,7 @@ void Relay::start_shards() {
                 env_, *ingest_->shards, *ingest_metrics_, *log_->sequencer, logger_, *host_metrics_,
                 hosts::HostRoomOptions{.user_agent = options_.user_agent,
                                        .outbound = &outbound_,
+                                       .strangers = &strangers_,
                                        .events_per_second = config.host_events_per_second,
                                        .dial = hosts::DialLimits().share(config.workers)});
         });

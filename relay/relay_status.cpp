@@ -5,6 +5,14 @@
 #include "relay/relay_rooms.hpp"
 
 namespace ringlay {
+namespace {
+
+// A reservation is made in a moment; it is no news.
+bool is_stalled(event_log::Stall stall) {
+    return stall != event_log::Stall::none && stall != event_log::Stall::reservation;
+}
+
+}  // namespace
 
 // Atomics only: it answers whatever the workers do.
 api::LogStatus Relay::log_status() const {
@@ -12,12 +20,11 @@ api::LogStatus Relay::log_status() const {
     const event_log::LogCounters& counters = log.counters();
     auto read = [](const auto& number) { return number.load(std::memory_order_relaxed); };
     const event_log::Stall stall = log.stall();
-    const bool passes = stall == event_log::Stall::none || stall == event_log::Stall::reservation;
     std::vector<std::string> notes = host_notes();
     if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
         notes.emplace_back("clock: this machine's clock is behind that of most hosts");
     }
-    return {.is_stalled = !passes,
+    return {.is_stalled = is_stalled(stall),
             .stall = event_log::name_of(stall),
             .head_seq = log.head_seq(),
             .synced_seq = log.synced().seq,
@@ -159,7 +166,7 @@ void Relay::register_metrics() {
     gauge("relay_log_oldest_seq", "Oldest sequence number of the replay window.",
           [&] { return counters.oldest_seq.load(); });
     gauge("relay_log_stalled", "1 while nothing can be appended; /_health says why.",
-          [&] { return log.stall() != event_log::Stall::none ? 1 : 0; });
+          [&] { return is_stalled(log.stall()) ? 1 : 0; });
     gauge("relay_log_unsynced_bytes", "Bytes of frames appended and not yet synced.",
           [&] { return log.head() - log.synced().position; });
     metrics_.callback(Kind::counter, "relay_logger_dropped_total",

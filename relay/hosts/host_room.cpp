@@ -14,6 +14,7 @@ HostRoom::HostRoom(env::Env& env, const ingest::Shards& shards, ingest::IngestMe
                .logger = logger,
                .metrics = metrics,
                .outbound = options.outbound,
+               .strangers = options.strangers,
                .gate = gate_,
                .user_agent = std::move(options.user_agent),
                .events_per_second = options.events_per_second,

@@ -18,9 +18,10 @@ namespace ringlay::hosts {
 
 struct HostRoomOptions {
     std::string user_agent;
-    const net::Outbound* outbound = nullptr;  // nullptr: plain, to anywhere
-    std::uint32_t events_per_second = 50;     // of a host without accounts
-    DialLimits dial;                          // this worker's share
+    const net::Outbound* outbound = nullptr;   // nullptr: plain, to anywhere
+    const net::Outbound* strangers = nullptr;  // for hosts that strangers announced
+    std::uint32_t events_per_second = 50;      // of a host without accounts
+    DialLimits dial;                           // this worker's share
 };
 
 class HostRoom {

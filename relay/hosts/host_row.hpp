@@ -46,6 +46,7 @@ struct HostOrders {
     bool is_trusted = false;      // of a trusted domain: limits ten times as high, no quarantine
     bool begins_live = false;     // without a cursor: live (found by bootstrap), else from 0
     bool is_quarantined = false;  // dials once an hour
+    bool is_strangers = false;    // a stranger announced it: never to be found in a private network
     bool operator==(const HostOrders&) const = default;
 };
 

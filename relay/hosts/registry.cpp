@@ -145,6 +145,10 @@ HostOrders Registry::Core::orders_of(const Entry& entry) const {
     }
     orders.begins_live = entry.row.source == HostSource::upstream;
     orders.is_quarantined = entry.row.state == HostState::quarantined;
+    // Whoever announced the name may let it point elsewhere after it was checked.
+    const base::HostAddress& address = entry.row.address;
+    orders.is_strangers = entry.row.source == HostSource::crawl &&
+                          !options.private_hosts.allows_host(address.name, address.port);
     return orders;
 }
 

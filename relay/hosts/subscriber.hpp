@@ -47,7 +47,8 @@ struct HostContext {
     event_log::Bell& bell;
     base::Logger& logger;
     HostMetrics& metrics;
-    const net::Outbound* outbound;  // nullptr: plain, to anywhere
+    const net::Outbound* outbound;   // nullptr: plain, to anywhere
+    const net::Outbound* strangers;  // for hosts that strangers announced
     DialGate& gate;
     std::string user_agent;
     std::uint32_t events_per_second;  // of a host without accounts

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/store/row_store.hpp"
 #include "tests/sim/line.hpp"
 
 using namespace ringlay;
@@ -167,6 +168,23 @@ struct Stage {
     Line line;
     int visits = 0;
 };
+
+// A host of an earlier life of the relay, which must not be running.
+void put_row(env::World& world, const hosts::HostRow& row) {
+    env::Env env;
+    bool is_done = false;
+    world.machine("relay").start_worker({.name = "earlier", .index = 0}, [&] {
+        auto directory = env.disk.open_directory("/data");
+        RINGLAY_ASSERT(directory.has_value());
+        std::string why;
+        auto rows = store::RowStore::open(std::move(*directory), "hosts", why);
+        RINGLAY_ASSERT(rows.has_value());
+        const store::RowChange change{"h:" + hosts::host_name(row.address), encode(row, 1)};
+        RINGLAY_ASSERT((*rows)->write(std::span(&change, 1)).has_value());
+        is_done = true;
+    });
+    REQUIRE_FALSE(world.run_until_true([&] { return is_done; }).has_value());
+}
 
 std::vector<std::string> contents(const std::vector<std::uint64_t>& seqs) {
     std::vector<std::string> all;
@@ -348,6 +366,30 @@ TEST_CASE("what ends the connection each time is stepped over, and not farther t
     CHECK(stage.seen(3) == contents({40, 42, 44}));
     CHECK(stage.host->cursors == std::vector<std::optional<std::uint64_t>>{0, 40, 40, 40, 41, 43});
     CHECK(stage.shows("relay_host_poison_steps_total 2"));
+}
+
+TEST_CASE("a stranger's host is not dialled in a network that the operator allows; others are") {
+    for (bool is_strangers : {true, false}) {
+        Stage stage([](ScriptedHost::Connection connection) {
+            connection.send(event(connection.number));
+            connection.live_on();
+        });
+        const Address address = stage.line.world.machine("host").address(SimHost::port);
+        stage.line.crash_relay(env::CrashMode::kill);
+        hosts::HostRow row;
+        row.address = {address.ip_text(), address.port, false};
+        row.source = is_strangers ? hosts::HostSource::crawl : hosts::HostSource::admin;
+        put_row(stage.line.world, row);
+        stage.line.adjust = [&](RelayOptions& options) {
+            options.config.allow_private_hosts = *base::PrivateHosts::parse(address.ip_text());
+        };
+        stage.line.start_relay();
+        stage.line.world.run_for(1min);
+        CHECK(stage.host->cursors.empty() == is_strangers);
+        const bool is_refused = stage.page("/_stats").find("only for what RELAY_ALLOW_PRIVATE") !=
+                                std::string::npos;
+        CHECK(is_refused == is_strangers);
+    }
 }
 
 TEST_CASE("a host that says it is a relay is asked once an hour") {

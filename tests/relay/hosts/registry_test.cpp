@@ -232,6 +232,22 @@ TEST_ON_BOTH_KERNELS("orders reach the host; of one that is not known they are r
     CHECK_FALSE(life.registry->reset_cursor("nobody.example", 1));
 }
 
+TEST_ON_BOTH_KERNELS("what a stranger announced stays out of private networks, also later") {
+    RegistryOptions options = options_with();
+    auto allowed = base::PrivateHosts::parse("10.0.0.0/8,mine.example:*");
+    REQUIRE(allowed);
+    options.private_hosts = *allowed;
+    Life life(world, options);
+    CHECK(life.offer("a.example", HostSource::crawl).has_value());
+    CHECK(life.offer("mine.example", HostSource::crawl).has_value());
+    CHECK(life.offer("b.example", HostSource::admin).has_value());
+    CHECK(life.offer("c.example", HostSource::upstream).has_value());
+    CHECK(life.fleet.running["a.example"].is_strangers);
+    CHECK_FALSE(life.fleet.running["mine.example"].is_strangers);
+    CHECK_FALSE(life.fleet.running["b.example"].is_strangers);
+    CHECK_FALSE(life.fleet.running["c.example"].is_strangers);
+}
+
 TEST_ON_BOTH_KERNELS("states follow what the subscriptions report") {
     Life life(world, options_with());
     for (std::string_view name : {"a.example", "b.example", "c.example"}) {
