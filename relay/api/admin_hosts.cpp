@@ -46,6 +46,18 @@ void write_limit(JsonWriter& json, std::string_view key, const std::optional<Num
     }
 }
 
+void write_troubles(JsonWriter& json, const hosts::HostTroubles& troubles) {
+    json.begin_object();
+    json.key("stale").number(troubles.stale);
+    json.key("unreadable").number(troubles.unreadable);
+    json.key("poison_steps").number(troubles.poison_steps);
+    json.key("seq_leaps").number(troubles.seq_leaps);
+    json.key("seq_regressions").number(troubles.seq_regressions);
+    json.key("future_cursors").number(troubles.future_cursors);
+    json.key("rate_waits").number(troubles.rate_waits);
+    json.end_object();
+}
+
 void write_live(JsonWriter& json, const hosts::HostStatus& live) {
     json.begin_object();
     json.key("phase").text(hosts::phase_name(live.phase));
@@ -58,6 +70,10 @@ void write_live(JsonWriter& json, const hosts::HostStatus& live) {
     json.key("passed").number(live.passed);
     json.key("refused").number(live.refused);
     json.key("forged").number(live.forged);
+    json.key("limited").number(live.limited);
+    json.key("unverified").number(live.unverified);
+    json.key("troubles");
+    write_troubles(json, live.troubles);
     json.key("connections").number(live.connections);
     json.key("lag_ms").number(live.lag_ms);
     // Most hosts have less than one in a second.

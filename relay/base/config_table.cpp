@@ -24,7 +24,8 @@ const Setting table[] = {
      .type = SettingType::path,
      .target = &Config::data_dir,
      .default_value = "./data",
-     .help = "Where all data is kept: event log, index, hosts. Created if missing; one process at a time."},
+     .help = "Where all data is kept: event log, index, hosts. Created if missing; one process at "
+             "a time."},
     {.name = "port",
      .type = SettingType::count,
      .target = &Config::port,

@@ -87,7 +87,10 @@ HostStatus Subscriber::status() {
             .server = server_,
             .passed = counts.passed.load(std::memory_order_relaxed),
             .refused = counts.refused.load(std::memory_order_relaxed),
-            .forged = counts.forged.load(std::memory_order_relaxed) + unreadable_,
+            .forged = counts.forged.load(std::memory_order_relaxed) + troubles_.unreadable,
+            .limited = counts.limited.load(std::memory_order_relaxed),
+            .unverified = counts.unverified.load(std::memory_order_relaxed),
+            .troubles = troubles_,
             .accounts = accounts(),
             .events_per_second = rate_.events_per_second(now),
             .bytes_per_second = rate_.bytes_per_second(now),
@@ -262,9 +265,14 @@ std::optional<std::string> Subscriber::judge() {
     const Nanos now = context_.env.clock.now();
     if (now - judged_at_ < interval) return std::nullopt;
     judged_at_ = now;
-    const std::uint64_t passed = host_.counts.passed.load(std::memory_order_relaxed) +
-                                 host_.counts.refused.load(std::memory_order_relaxed);
-    const std::uint64_t forged = host_.counts.forged.load(std::memory_order_relaxed) + unreadable_;
+    // What could not be checked, or came too often, is no forgery.
+    const ingest::HostCounts& counts = host_.counts;
+    const std::uint64_t passed = counts.passed.load(std::memory_order_relaxed) +
+                                 counts.refused.load(std::memory_order_relaxed) +
+                                 counts.limited.load(std::memory_order_relaxed) +
+                                 counts.unverified.load(std::memory_order_relaxed);
+    const std::uint64_t forged =
+        counts.forged.load(std::memory_order_relaxed) + troubles_.unreadable;
     judge_.add(now, passed - std::exchange(judged_good_, passed),
                forged - std::exchange(judged_bad_, forged));
     rate_.change(HostRate::limits_of(orders_, accounts(), context_.events_per_second), now);
@@ -283,6 +291,7 @@ void Subscriber::step_over_poison() {
     const std::uint64_t step = poison_.poisoned(last_seq_);
     if (step == 0) return;
     last_seq_ += step;
+    ++troubles_.poison_steps;
     context_.metrics.poison_steps.add_shared();
     context_.logger.log(base::LogLevel::warn, now_ms(), "stepping over what ends the connection",
                         {{"host", host_.name}, {"cursor", last_seq_}, {"step", step}});
@@ -346,6 +355,7 @@ Result<void> Subscriber::keep_rate(net::WebSocketClient& client, std::size_t byt
     rate_.charge(now, bytes, met - std::exchange(charged_accounts_, met));
     const Nanos wait = rate_.until_free(now);
     if (wait == Nanos::zero()) return {};
+    ++troubles_.rate_waits;
     context_.metrics.rate_waits.add_shared();
     client.let_go_of_buffer();
     auto slept = fiber::sleep_for(wait);
@@ -363,7 +373,7 @@ bool Subscriber::was_logged_before(std::uint64_t seq) {
 void Subscriber::count(const Ruling& ruling) {
     std::uint32_t worker = fiber::Worker::current().index();
     if (auto check = row_of(ruling.outcome).fails; check && ingest::is_of_bad_faith(*check)) {
-        ++unreadable_;
+        ++troubles_.unreadable;
     }
     context_.metrics.frames(ruling.outcome).add(worker);
     if (auto check = row_of(ruling.outcome).fails) context_.ingest.failed(*check).add(worker);
@@ -411,6 +421,7 @@ Result<void> Subscriber::pass(net::WebSocketClient& client, Buffer message,
 bool Subscriber::leaps(const Ruling& ruling, End& end) {
     const bool is_event = proto::is_event(ruling.frame.kind) && ruling.frame.has_seq;
     if (!is_event || leap_judge_.believes(last_seq_, ruling.frame.seq)) return false;
+    ++troubles_.seq_leaps;
     context_.metrics.leaps.add_shared();
     end.why = "its seq leaps from " + std::to_string(last_seq_) + " to " +
               std::to_string(ruling.frame.seq) + ": asked again";
@@ -421,6 +432,7 @@ bool Subscriber::leaps(const Ruling& ruling, End& end) {
 std::optional<std::string> Subscriber::regression() {
     const auto first_seq = regression_judge_.counts_anew_from(context_.env.clock.now());
     if (!first_seq) return std::nullopt;
+    ++troubles_.seq_regressions;
     context_.metrics.regressions.add_shared();
     std::string why = "it counts anew: seq " + std::to_string(*first_seq) + ", and nothing above " +
                       std::to_string(last_seq_) + " in ten minutes";
@@ -465,6 +477,7 @@ void Subscriber::note(const Ruling& ruling, End& end) {
         case Outcome::error:
             return take_error(ruling, end);
         case Outcome::stale:
+            ++troubles_.stale;
             regression_judge_.stale(context_.env.clock.now(), last_seq_, ruling.frame.seq);
             return;
         case Outcome::repeated:
@@ -496,6 +509,7 @@ void Subscriber::take_error(const Ruling& ruling, End& end) {
     end.why = with_reason("host error", ruling.frame.name);
     if (ruling.frame.name == "ConsumerTooSlow") context_.metrics.too_slow.add_shared();
     if (ruling.frame.name == "FutureCursor" && last_seq_ > 0) {
+        ++troubles_.future_cursors;
         context_.metrics.future_cursors.add_shared();
         count_anew(0, true);
     }

@@ -62,6 +62,18 @@ struct HostContext {
 enum class HostPhase : std::uint8_t { waiting, connecting, connected, stopped };
 std::string_view phase_name(HostPhase phase);
 
+// What was wrong with a host's stream since the start: how often.
+struct HostTroubles {
+    std::uint64_t stale = 0;       // events with a seq that was before
+    std::uint64_t unreadable = 0;  // messages that are no events, or broken ones
+    std::uint64_t poison_steps = 0;
+    std::uint64_t seq_leaps = 0;
+    std::uint64_t seq_regressions = 0;
+    std::uint64_t future_cursors = 0;
+    std::uint64_t rate_waits = 0;  // times that it was held back
+    bool operator==(const HostTroubles&) const = default;
+};
+
 struct HostStatus {
     std::string name;
     HostPhase phase = HostPhase::waiting;
@@ -78,8 +90,11 @@ struct HostStatus {
     std::string server;            // what it says it is
     // Of what its events came to, since the start:
     std::uint64_t passed = 0;
-    std::uint64_t refused = 0;  // repeats, of inactive accounts and the like
-    std::uint64_t forged = 0;   // what no honest host sends
+    std::uint64_t refused = 0;     // repeats, of inactive accounts and the like
+    std::uint64_t forged = 0;      // what no honest host sends
+    std::uint64_t limited = 0;     // too many #identity of one account
+    std::uint64_t unverified = 0;  // could not be checked
+    HostTroubles troubles;
     std::uint64_t accounts = 0;
     double events_per_second = 0;  // of the last while
     double bytes_per_second = 0;
@@ -171,7 +186,7 @@ class Subscriber {
     std::uint64_t connections_ = 0;
     std::uint64_t known_accounts_ = 0;
     std::uint64_t charged_accounts_ = 0;
-    std::uint64_t unreadable_ = 0;  // invalid messages that no shard saw
+    HostTroubles troubles_;
     std::uint64_t judged_good_ = 0;
     std::uint64_t judged_bad_ = 0;
     Nanos judged_at_{};

@@ -86,6 +86,7 @@ void Shard::Core::pass_unverified(Event& event, const Account& account, const Ru
     }
     keep_late(event, ruling, progress);
     event.verdicts = event_log::verdict_unverified;
+    event.host->counts.unverified.fetch_add(1, std::memory_order_relaxed);
     context.metrics.unverified.add(me);
     context.sequencer.push(event);
 }
@@ -109,6 +110,7 @@ void Shard::Core::drop(Event& event, Check check, std::string_view why) {
 
 // An #identity above its rate.
 void Shard::Core::drop_limited(Event& event) {
+    event.host->counts.limited.fetch_add(1, std::memory_order_relaxed);
     context.metrics.identity_limited.add(me);
     context.metrics.dropped.add(me);
     ingest::drop(event);

@@ -5,12 +5,16 @@
 #include <utility>
 
 #include "relay/net/http_client.hpp"
+#include "relay/net/token_bucket.hpp"
 #include "relay/net/websocket_handshake.hpp"
 
 namespace ringlay::net {
 namespace {
 
 constexpr std::size_t max_unsent_bytes = 4096;
+// A ping costs the peer nothing and us an answer. Honest peers send two a minute; those of a long
+// wait come at once.
+constexpr double control_frames_per_second = 5, control_frames_at_once = 100;
 constexpr std::uint64_t max_refusal_body_bytes = 64 * 1024;
 constexpr std::size_t max_quoted_bytes = 200;
 
@@ -68,12 +72,14 @@ struct WebSocketClient::State {
     Result<void> flush(Deadline deadline);
     Result<void> read_more(Deadline deadline);
     Result<std::optional<WebSocketDecoder::Event>> next_event();
+    std::unexpected<Error> refuse(std::uint16_t code, Error error);
     WebSocketMessage message_of(const WebSocketDecoder::Event& event);
     std::size_t unsent_bytes() const { return outgoing.size() + sending.size() - sent; }
 
     env::Env env;
     Stream stream;
     WebSocketDecoder decoder;
+    TokenBucket control_frames{control_frames_per_second, control_frames_at_once};
     HttpResponse handshake;
     Buffer rest;                    // came together with the handshake
     StreamChunk chunk;              // received last
@@ -159,14 +165,12 @@ Result<void> WebSocketClient::State::read_more(Deadline deadline) {
 Result<std::optional<WebSocketDecoder::Event>> WebSocketClient::State::next_event() {
     using Kind = WebSocketDecoder::Event::Kind;
     auto event = decoder.next(input);
-    if (!event) {
-        is_over = true;
-        std::uint16_t code = decoder.violation_code();
-        static_cast<void>(queue(encode_close(code, event.error().what, new_mask())));
-        static_cast<void>(flush_now());
-        return event;
-    }
+    if (!event) return refuse(decoder.violation_code(), event.error());
     if (!*event) return event;
+    const bool is_control = (*event)->kind == Kind::ping || (*event)->kind == Kind::pong;
+    if (is_control && !control_frames.take(last_heard)) {
+        return refuse(close_code::policy, {Errc::malformed, "websocket: too many pings"});
+    }
     if ((*event)->kind == Kind::ping) {
         static_cast<void>(queue(encode_control(Opcode::pong, (*event)->payload, new_mask())));
     }
@@ -183,6 +187,14 @@ Result<std::optional<WebSocketDecoder::Event>> WebSocketClient::State::next_even
         static_cast<void>(flush_now());
     }
     return event;
+}
+
+// The peer is told why, if it takes it at once.
+std::unexpected<Error> WebSocketClient::State::refuse(std::uint16_t code, Error error) {
+    is_over = true;
+    static_cast<void>(queue(encode_close(code, error.what, new_mask())));
+    static_cast<void>(flush_now());
+    return std::unexpected(error);
 }
 
 WebSocketMessage WebSocketClient::State::message_of(const WebSocketDecoder::Event& event) {

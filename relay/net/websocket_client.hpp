@@ -3,7 +3,8 @@
 // Owner    one fiber that calls receive() and close(); send_ping() may come from others of the same
 //          worker. Destroyed with an open connection, it just hangs up.
 // Bound    one message (max_message_bytes); 4 KiB of control frames that the peer has not taken:
-//          beyond it pongs are dropped, the peer is not listening anyway.
+//          beyond it pongs are dropped, the peer is not listening anyway. More than 5 pings a
+//          second end the connection, once 100 have come at once.
 // Errors   of connect(): Failure, with a sentence. Of receive(): timed_out (call again), cancelled,
 //          closed (close_info() says how), malformed or too_large (the peer was told, it is over).
 // Source   RFC 6455.

@@ -238,7 +238,10 @@ Result<void> WebSocketDecoder::check_header(const FrameHeader& header) {
                          goes_on ? "websocket: continuation of nothing"
                                  : "websocket: new message inside a fragmented one");
     }
-    if (!goes_on) message_bytes_ = 0;
+    if (!goes_on) message_bytes_ = fragments_ = 0;
+    if (++fragments_ > max_fragments) {
+        return violation(close_code::policy, "websocket: message in too many parts");
+    }
     if (header.payload_bytes > options_.max_message_bytes - message_bytes_) {
         return violation(close_code::too_big, "websocket: message too large");
     }

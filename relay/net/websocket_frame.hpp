@@ -102,6 +102,9 @@ class WebSocketDecoder {
         Data data = Data::deliver;
         std::uint64_t max_message_bytes = 5'000'000;
     };
+    // Parts of one message. Whoever cuts the longest at TCP segments stays below; without a limit
+    // empty parts would cost time for ever and never make a message.
+    static constexpr std::uint32_t max_fragments = 4096;
 
     struct Event {
         enum class Kind : std::uint8_t { message, ping, pong, close };
@@ -128,7 +131,7 @@ class WebSocketDecoder {
     std::uint64_t discarded_bytes() const { return discarded_bytes_; }
     std::size_t buffered_bytes() const { return message_.capacity(); }
 
-    // 1002, 1007 or 1009, after an error.
+    // 1002, 1007, 1008 or 1009, after an error.
     std::uint16_t violation_code() const { return violation_code_; }
 
   private:
@@ -151,6 +154,7 @@ class WebSocketDecoder {
     std::uint64_t frame_taken_ = 0;  // of its payload
     std::array<std::uint8_t, max_control_bytes> control_{};
     Buffer message_;                   // what has come of a message that is put together
+    std::uint32_t fragments_ = 0;      // of the present message
     std::uint64_t message_bytes_ = 0;  // of all frames of the present message, as their headers say
     std::optional<Opcode> message_opcode_;  // of a message whose last frame has not come
     bool message_is_due_ = false;           // message_ was handed out

@@ -386,8 +386,8 @@ TEST_CASE("a stranger's host is not dialled in a network that the operator allow
         stage.line.start_relay();
         stage.line.world.run_for(1min);
         CHECK(stage.host->cursors.empty() == is_strangers);
-        const bool is_refused = stage.page("/_stats").find("only for what RELAY_ALLOW_PRIVATE") !=
-                                std::string::npos;
+        const bool is_refused =
+            stage.page("/_stats").find("only for what RELAY_ALLOW_PRIVATE") != std::string::npos;
         CHECK(is_refused == is_strangers);
     }
 }

@@ -4,16 +4,24 @@ import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 
+import { runCommand } from './relay.mjs';
 import { Failure, check } from './util.mjs';
 
 export class InventedHosts {
-    // flags: { rate: 3000, ... } as the program's --help lists them, but for the ports.
+    // flags: { rate: 3000, tls: true, ... } as the program's --help lists them, but for the ports.
+    // With tls, `ca` is the file with the certificate that the hosts have.
     static async start(buildDir, dir, flags) {
         const binary = path.join(buildDir, 'bench', 'ringlay-fleet');
         check(fs.existsSync(binary), `there is no ${binary}: build it first`);
         const invented = new InventedHosts();
-        const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
         fs.mkdirSync(dir, { recursive: true });
+        const args = Object.entries(flags).flatMap(([name, value]) =>
+            value === true ? [`--${name}`] : [`--${name}`, String(value)],
+        );
+        if (flags.tls) {
+            invented.ca = path.join(dir, 'ca.pem');
+            args.push('--ca-out', invented.ca);
+        }
         const logPath = path.join(dir, 'invented-hosts.log');
         const log = fs.openSync(logPath, 'w');
         invented.child = spawn(binary, [...args, '--print-hosts'], {
@@ -30,11 +38,44 @@ export class InventedHosts {
                 'the invented hosts ended at their start',
                 fs.readFileSync(logPath, 'utf8').split('\n').slice(-10),
             );
-        const { hosts, events, plc } = JSON.parse(first);
+        const { hosts, hostile, events, plc } = JSON.parse(first);
+        invented.binary = binary;
         invented.plc = plc;
         invented.hosts = hosts.join(',');
+        invented.hostile = hostile ?? {}; // URLs by what they do
         invented.totalEvents = events + (flags.events ?? 0);
         return invented;
+    }
+
+    // What came out of a relay so far against what the hosts have sent: { exact, sent, ... }. Needs
+    // the flag `ledger`.
+    async verdict(relayUrl, seconds) {
+        const { stdout, stderr } = await runCommand(
+            'timeout',
+            ['-s', 'TERM', String(seconds), this.binary, 'drain', relayUrl, '--cursor', '0'].concat([
+                '--ledger',
+                this.plc,
+            ]),
+            { seconds: seconds + 30 },
+        );
+        check(stdout.startsWith('{'), 'no verdict', stderr.split('\n'));
+        return JSON.parse(stdout).ledger;
+    }
+
+    // Reads until all that was sent has come out, each event once and in order. The hosts have to
+    // be done with sending.
+    async expectExact(relayUrl, seconds) {
+        let verdict;
+        const end = performance.now() + seconds * 1000;
+        do {
+            verdict = await this.verdict(relayUrl, 3);
+            check(
+                verdict.doubled + verdict.misplaced + verdict.unexpected === 0,
+                `not what was sent: ${JSON.stringify(verdict)}`,
+            );
+        } while (!verdict.exact && performance.now() < end);
+        check(verdict.exact, `not all came out: ${JSON.stringify(verdict)}`);
+        return verdict;
     }
 
     // For the end of a case, beside its readers.

@@ -117,6 +117,15 @@ void add_sample(Rig& rig) {
     view.live->passed = 21;
     view.live->refused = 22;
     view.live->forged = 23;
+    view.live->limited = 25;
+    view.live->unverified = 26;
+    view.live->troubles = {.stale = 31,
+                           .unreadable = 32,
+                           .poison_steps = 33,
+                           .seq_leaps = 34,
+                           .seq_regressions = 35,
+                           .future_cursors = 36,
+                           .rate_waits = 37};
     view.live->lag_ms = 24;
     view.live->events_per_second = 0.26;
     view.live->bytes_per_second = 1000.6;
@@ -158,6 +167,9 @@ TEST_IN_SIMULATION("an operator sees of each host all that is known") {
     CHECK(
         body.find(R"("live":{"phase":"waiting","throttled":false,"quarantined":true,"relay":false,)"
                   R"("server":"pds/1","seq":80,"events":12,"passed":21,"refused":22,"forged":23,)"
+                  R"("limited":25,"unverified":26,"troubles":{"stale":31,"unreadable":32,)"
+                  R"("poison_steps":33,"seq_leaps":34,"seq_regressions":35,"future_cursors":36,)"
+                  R"("rate_waits":37},)"
                   R"("connections":3,"lag_ms":24,"events_per_minute":16,"bytes_per_second":1001,)"
                   R"("limit_events_per_second":70,"window_events":4,"window_bytes":500,)"
                   R"("last_event_ms":3001,"connected_since_ms":7000,"next_attempt_ms":9000,)"

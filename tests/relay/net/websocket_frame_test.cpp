@@ -305,6 +305,26 @@ TEST_CASE("a message larger than the limit is refused by its header, fragments c
                  small) == Events{"binary:0123456789", "binary:0123456789"});
 }
 
+TEST_CASE("a message comes in so many parts, empty ones counted too") {
+    for (std::string_view part : {"", "x"}) {
+        Buffer parts = frame(Opcode::binary, part, false);
+        for (std::uint32_t i = 2; i < Decoder::max_fragments; ++i) {
+            parts = joined({parts, frame(Opcode::continuation, part, false)});
+        }
+        const Buffer whole = joined({parts, frame(Opcode::continuation, "y")});
+        const Events events = decode_cut(whole, {}, [&] { return whole.size(); });
+        REQUIRE(events.size() == 1);
+        CHECK(events[0].ends_with("y"));
+        // Those of the next message are counted anew.
+        const Buffer twice = joined({whole, whole});
+        CHECK(decode_cut(twice, {}, [&] { return twice.size(); }).size() == 2);
+        const Buffer more = joined(
+            {parts, frame(Opcode::continuation, part, false), frame(Opcode::continuation, "y")});
+        CHECK(decode_cut(more, {}, [&] { return more.size(); }) ==
+              Events{"!1008 websocket: message in too many parts"});
+    }
+}
+
 TEST_CASE("memory follows what has come, not what a header claims, and is given back") {
     Decoder decoder{{}};
     EncodedHeader claim = encode_header({true, Opcode::binary, {}, 5'000'000});
