@@ -154,7 +154,10 @@ std::optional<std::string> Fleet::open_directory(FleetStart& start) {
     start.plc = "http://" + plc_listener_.local().text();
     std::vector<std::string> urls = start.hosts;
     for (const auto& [name, url] : start.hostile) urls.push_back(url);
-    for (const std::string& url : urls) listed_.push_back(url.substr(url.find("://") + 3));
+    // A name of this machine is plain unless it says otherwise.
+    for (const std::string& url : urls) {
+        listed_.push_back(options_.is_tls ? url : url.substr(url.find("://") + 3));
+    }
     plc_ = std::make_unique<Plc>(AccountBook{options_.seed, options_.accounts}, std::move(urls));
     return std::nullopt;
 }

@@ -457,8 +457,8 @@ Result<void> Subscriber::restart_cursor(std::uint64_t first_seq) {
     logged_above_.clear();
     counts_anew_ = false;
     is_live_only_ = false;
-    context_.logger.log(base::LogLevel::info, now_ms(), "host counts from here",
-                        {{"host", host_.name}, {"seq", first_seq}});
+    context_.logger.log(context_.beginnings, base::LogLevel::info, now_ms(),
+                        "host counts from here", {{"host", host_.name}, {"seq", first_seq}});
     return {};
 }
 

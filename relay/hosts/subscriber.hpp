@@ -57,6 +57,7 @@ struct HostContext {
     // Thousands come and go at once when a relay starts or loses its network.
     base::LogLimit connects{20};
     base::LogLimit disconnects{20};
+    base::LogLimit beginnings{20};
 };
 
 enum class HostPhase : std::uint8_t { waiting, connecting, connected, stopped };

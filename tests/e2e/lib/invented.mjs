@@ -50,21 +50,32 @@ export class InventedHosts {
     // What came out of a relay so far against what the hosts have sent: { exact, sent, ... }. Needs
     // the flag `ledger`.
     async verdict(relayUrl, seconds) {
-        const { stdout, stderr } = await runCommand(
-            'timeout',
-            ['-s', 'TERM', String(seconds), this.binary, 'drain', relayUrl, '--cursor', '0'].concat([
-                '--ledger',
-                this.plc,
-            ]),
-            { seconds: seconds + 30 },
+        const { code, signal, stdout, stderr } = await runCommand(
+            this.binary,
+            ['drain', relayUrl, '--cursor', '0', '--ledger', this.plc],
+            { seconds: seconds + 30, terminateAfter: seconds },
         );
-        check(stdout.startsWith('{'), 'no verdict', stderr.split('\n'));
+        check(
+            stdout.startsWith('{'),
+            `no verdict: exit ${code ?? signal}: ${stdout}`,
+            stderr.split('\n'),
+        );
         return JSON.parse(stdout).ledger;
+    }
+
+    // Reads until there is nothing missing behind the first event of each account that came out: what
+    // a relay has missed that begins live, it does not miss in between. The hosts have to be done.
+    async expectNoGap(relayUrl, seconds) {
+        return this.#expect(relayUrl, seconds, (verdict) => verdict.missing === 0);
     }
 
     // Reads until all that was sent has come out, each event once and in order. The hosts have to
     // be done with sending.
     async expectExact(relayUrl, seconds) {
+        return this.#expect(relayUrl, seconds, (verdict) => verdict.exact);
+    }
+
+    async #expect(relayUrl, seconds, isAll) {
         let verdict;
         const end = performance.now() + seconds * 1000;
         do {
@@ -73,8 +84,8 @@ export class InventedHosts {
                 verdict.doubled + verdict.misplaced + verdict.unexpected === 0,
                 `not what was sent: ${JSON.stringify(verdict)}`,
             );
-        } while (!verdict.exact && performance.now() < end);
-        check(verdict.exact, `not all came out: ${JSON.stringify(verdict)}`);
+        } while (!isAll(verdict) && performance.now() < end);
+        check(isAll(verdict), `not all came out: ${JSON.stringify(verdict)}`);
         return verdict;
     }
 

@@ -13,8 +13,13 @@ function environment(settings) {
     return { ...env, ...settings };
 }
 
-// Runs a ringlay command to its end. -> { code, signal, stdout, stderr }
-export function runCommand(binary, args, { seconds = 30, settings = {} } = {}) {
+// Runs a command to its end; with terminateAfter (seconds), which it is told then.
+// -> { code, signal, stdout, stderr }
+export function runCommand(
+    binary,
+    args,
+    { seconds = 30, terminateAfter = null, settings = {} } = {},
+) {
     return new Promise((resolve, reject) => {
         const child = spawn(binary, args, {
             env: environment(settings),
@@ -25,6 +30,7 @@ export function runCommand(binary, args, { seconds = 30, settings = {} } = {}) {
         child.stdout.on('data', (d) => out.push(d));
         child.stderr.on('data', (d) => err.push(d));
         const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
+        if (terminateAfter) setTimeout(() => child.kill('SIGTERM'), terminateAfter * 1000).unref();
         child.on('error', reject);
         child.on('close', (code, signal) => {
             clearTimeout(timer);
