@@ -93,6 +93,7 @@ class Relay {
     void stop_hosts();
     hosts::HostFleet host_fleet();
     std::vector<hosts::HostStatus> host_statuses();
+    std::vector<firehose::ConsumerStatus> consumer_statuses();
     void count_accounts();
     std::string host_origin(std::string_view name);
     std::vector<std::string> host_notes() const;  // what is in the way of finding hosts

@@ -78,6 +78,7 @@ std::optional<std::string> Relay::open_hosts() {
                                .figures = figures,
                                .totals = [this] { return hosts_->registry->totals(); },
                                .discovery = [this] { return hosts_->discovery->status(); },
+                               .consumers = [this] { return consumer_statuses(); },
                                .crawl = room.crawl.get(),
                                .trusted_domains = config.trusted_domains,
                                .new_hosts_per_day = config.new_hosts_per_day,
@@ -145,7 +146,7 @@ void Relay::start_hosts() {
     hosts_->accounts = fiber::spawn("counts accounts", [this] { count_accounts(); });
 }
 
-// Once: what is met later the subscribers count. It reads every row, so nobody waits for it.
+// Once: what is met later the subscribers count. It reads a row of each host: nobody waits for it.
 void Relay::count_accounts() {
     auto counted = fiber::blocking(
         [&](MayBlock may_block) { return fold_->database->accounts_by_host(may_block); });

@@ -111,12 +111,20 @@ api::RelayStatus Relay::relay_status() {
     for (auto& room : rooms_) {
         fiber::call_on(*room->worker, "tell the status", [&] {
             for (const auto& shard : room->shards) status.shards.push_back(shard->status());
-            for (auto& consumer : room->consumers->status()) {
-                status.consumers.push_back(std::move(consumer));
-            }
         });
     }
+    status.consumers = consumer_statuses();
     return status;
+}
+
+std::vector<firehose::ConsumerStatus> Relay::consumer_statuses() {
+    std::vector<firehose::ConsumerStatus> all;
+    for (auto& room : rooms_) {
+        fiber::call_on(*room->worker, "tell of the consumers", [&] {
+            for (auto& consumer : room->consumers->status()) all.push_back(std::move(consumer));
+        });
+    }
+    return all;
 }
 
 void Relay::register_metrics() {

@@ -246,6 +246,7 @@ const std::vector<AdminHosts::Route>& AdminHosts::routes() {
         {"/admin/hosts/changeLimits", post, &AdminHosts::change_limits},
         {"/admin/hosts/resetCursor", post, &AdminHosts::reset_cursor},
         {"/admin/hosts/add", post, &AdminHosts::add},
+        {"/admin/hosts/bans", get, &AdminHosts::bans},
         {"/admin/pds/list", get, &AdminHosts::pds_list},
         {"/admin/pds/block", post, &AdminHosts::pds_block},
         {"/admin/pds/unblock", post, &AdminHosts::pds_unblock},
@@ -253,6 +254,8 @@ const std::vector<AdminHosts::Route>& AdminHosts::routes() {
         {"/admin/pds/requestCrawl", post, &AdminHosts::add},
         {"/admin/subs/banDomain", post, &AdminHosts::ban_domain},
         {"/admin/subs/unbanDomain", post, &AdminHosts::unban_domain},
+        {"/admin/subs/listDomainBans", get, &AdminHosts::domain_bans},
+        {"/admin/consumers/list", get, &AdminHosts::consumers},
         {"/admin/subs/getUpstreamConns", get, &AdminHosts::upstream_connections},
         {"/admin/subs/perDayLimit", get, &AdminHosts::per_day_limit},
         {"/admin/subs/getEnabled", get, &AdminHosts::get_enabled},
@@ -316,6 +319,18 @@ net::HttpResponse AdminHosts::list(const net::HttpRequest& request, const Addres
     json.end_array();
     if (is_more) json.key("cursor").text(std::to_string(last));
     json.end_object();
+    return admin_page(json.take());
+}
+
+net::HttpResponse AdminHosts::bans(const net::HttpRequest&, const Address&) {
+    JsonWriter json;
+    json.begin_object().key("bans").begin_array();
+    for (const auto& [target, reason] : sources_.book.bans()) {
+        json.begin_object();
+        json.key("host").text(target).key("reason").text(reason);
+        json.end_object();
+    }
+    json.end_array().end_object();
     return admin_page(json.take());
 }
 

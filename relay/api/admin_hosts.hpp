@@ -21,6 +21,7 @@
 #include "relay/api/crawl_requests.hpp"
 #include "relay/api/host_queries.hpp"
 #include "relay/api/json_fields.hpp"
+#include "relay/firehose/consumer.hpp"
 #include "relay/hosts/discovery.hpp"
 
 namespace ringlay::api {
@@ -30,6 +31,7 @@ struct AdminHostsSources {
     std::function<std::shared_ptr<const hosts::HostFigures>()> figures;
     std::function<hosts::Registry::Totals()> totals;
     std::function<std::vector<hosts::DiscoveryStatus>()> discovery;
+    std::function<std::vector<firehose::ConsumerStatus>()> consumers;
     CrawlRequests* crawl = nullptr;            // whose switch /admin/subs/setEnabled turns
     std::vector<std::string> trusted_domains;  // `*.host.bsky.network`
     std::uint32_t new_hosts_per_day = 0;
@@ -61,6 +63,7 @@ class AdminHosts {
     net::HttpResponse change_limits(const net::HttpRequest& request, const Address& who);
     net::HttpResponse reset_cursor(const net::HttpRequest& request, const Address& who);
     net::HttpResponse add(const net::HttpRequest& request, const Address& who);
+    net::HttpResponse bans(const net::HttpRequest& request, const Address& who);
     // As the Go relay has them (admin_pds.cpp).
     net::HttpResponse pds_list(const net::HttpRequest& request, const Address& who);
     net::HttpResponse pds_block(const net::HttpRequest& request, const Address& who);
@@ -68,6 +71,8 @@ class AdminHosts {
     net::HttpResponse pds_change_limits(const net::HttpRequest& request, const Address& who);
     net::HttpResponse ban_domain(const net::HttpRequest& request, const Address& who);
     net::HttpResponse unban_domain(const net::HttpRequest& request, const Address& who);
+    net::HttpResponse domain_bans(const net::HttpRequest& request, const Address& who);
+    net::HttpResponse consumers(const net::HttpRequest& request, const Address& who);
     net::HttpResponse upstream_connections(const net::HttpRequest& request, const Address& who);
     net::HttpResponse per_day_limit(const net::HttpRequest& request, const Address& who);
     net::HttpResponse get_enabled(const net::HttpRequest& request, const Address& who);

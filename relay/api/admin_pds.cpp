@@ -1,6 +1,7 @@
 // The paths of the Go relay's administration, for tools that know only these. An answer to a change
 // is 200 with `{"success":"true"}`, as there.
 #include <algorithm>
+#include <set>
 
 #include "proto/base/json_writer.hpp"
 #include "relay/api/admin_answers.hpp"
@@ -162,6 +163,35 @@ net::HttpResponse AdminHosts::unban_domain(const net::HttpRequest& request, cons
     auto targets = domain_targets(*fields);
     if (!targets) return std::move(targets.error());
     return unban(*targets, who);
+}
+
+// Of hosts, too: there a domain is banned by its name.
+net::HttpResponse AdminHosts::domain_bans(const net::HttpRequest&, const Address&) {
+    std::set<std::string> domains;
+    for (const auto& [target, reason] : sources_.book.bans()) {
+        domains.insert(target.starts_with("*.") ? target.substr(2) : target);
+    }
+    JsonWriter json;
+    json.begin_object().key("banned_domains").begin_array();
+    for (const std::string& domain : domains) json.text(domain);
+    json.end_array().end_object();
+    return admin_page(json.take());
+}
+
+net::HttpResponse AdminHosts::consumers(const net::HttpRequest&, const Address&) {
+    JsonWriter json;
+    json.begin_array();
+    for (const firehose::ConsumerStatus& consumer : sources_.consumers()) {
+        json.begin_object();
+        json.key("id").number(consumer.id);
+        json.key("remote_addr").text(consumer.peer);
+        json.key("user_agent").text(consumer.user_agent);
+        json.key("events_consumed").number(consumer.frames_sent);
+        json.key("connected_at").text(date_text(consumer.connected_at));
+        json.end_object();
+    }
+    json.end_array();
+    return admin_page(json.take());
 }
 
 // Connected, or about to be.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -31,6 +32,7 @@ struct HostBook {
     std::function<std::expected<void, Refusal>(std::string_view name, std::optional<std::uint64_t>)>
         reset_cursor;
     std::function<std::optional<std::string>(std::string_view name)> ban_of;
+    std::function<std::map<std::string, std::string, std::less<>>()> bans;
     std::function<std::shared_ptr<const std::vector<HostView>>()> views;
     std::function<std::optional<HostView>(std::string_view name)> view;
 };
@@ -52,6 +54,7 @@ inline HostBook book_of(Registry& registry) {
                 return registry.reset_cursor(name, cursor);
             },
         .ban_of = [&registry](std::string_view name) { return registry.ban_of(name); },
+        .bans = [&registry] { return registry.bans(); },
         .views = [&registry] { return registry.views(); },
         .view = [&registry](std::string_view name) { return registry.view(name); }};
 }

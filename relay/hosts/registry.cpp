@@ -126,6 +126,7 @@ Result<void> Registry::Core::take_settings() {
 
 store::RowChange Registry::Core::change_of(const std::string& name, Entry& entry) {
     entry.is_dirty = false;
+    snapshot.reset();
     return {std::string(host_prefix) + name, encode(entry.row, entry.id)};
 }
 
@@ -154,6 +155,7 @@ HostOrders Registry::Core::orders_of(const Entry& entry) const {
 
 void Registry::Core::begin(const std::string& name) {
     Entry& entry = hosts.at(name);
+    snapshot.reset();
     if (auto reason = ban_of(name)) {
         entry.row.state = HostState::banned;
         entry.row.ban_reason = *reason;
@@ -214,10 +216,13 @@ std::expected<bool, Refusal> Registry::Core::offer(const base::HostAddress& addr
     if (from) entry.row.added_from = from->ip_text();
     if (auto saved = save(name); !saved) {
         hosts.erase(name);
+        snapshot.reset();
         refusals[static_cast<std::size_t>(Refusal::Why::disk)]->add_shared();
         return std::unexpected(saved.error());
     }
     added[static_cast<std::size_t>(source)]->add_shared();
+    ++totals.hosts;  // for who looks before all are counted again
+    ++totals.pending;
     if (hosts.contains(name) && !ban_of(name)) begin(name);
     return false;
 }
@@ -257,6 +262,7 @@ std::expected<std::size_t, Refusal> Registry::Core::ban(const std::string& targe
         entry.row.ban_reason = std::string(reason);
         entry.live.reset();
         entry.is_dirty = true;
+        snapshot.reset();
         fleet.stop(name);
     }
     return names.size();
@@ -298,6 +304,7 @@ void Registry::Core::take_statuses() {
         }
     }
     count_states();
+    snapshot.reset();
     taken_at = env.clock.now();
     is_asking = false;
     asked.set();
@@ -380,11 +387,13 @@ void Registry::Core::save_dirty(bool all) {
 std::shared_ptr<const std::vector<HostView>> Registry::Core::views() {
     constexpr Nanos max_age = std::chrono::seconds(1);
     if (env.clock.now() - taken_at >= max_age) take_statuses();
+    if (snapshot) return snapshot;
     auto all = std::make_shared<std::vector<HostView>>();
     all->reserve(hosts.size());
     for (const auto& [name, entry] : hosts) all->push_back({entry.row, entry.id, entry.live});
     std::ranges::sort(*all, {}, &HostView::id);
-    return all;
+    snapshot = std::move(all);
+    return snapshot;
 }
 
 // ----- the class ------------------------------------------------------------------------------
@@ -450,6 +459,7 @@ std::expected<void, Refusal> Registry::change_limits(std::string_view name,
         core_->fleet.change(name, orders);
     } else if (found = core_->hosts.find(name); found != core_->hosts.end()) {
         found->second.row.limits = before;
+        core_->snapshot.reset();
     }
     return saved;
 }
@@ -471,6 +481,10 @@ void Registry::set_accounts(const std::map<std::string, std::uint64_t, std::less
 
 std::optional<std::string> Registry::ban_of(std::string_view name) const {
     return core_->ban_of(name);
+}
+
+const std::map<std::string, std::string, std::less<>>& Registry::bans() const {
+    return core_->bans;
 }
 
 std::shared_ptr<const std::vector<HostView>> Registry::views() {

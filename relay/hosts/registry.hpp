@@ -101,6 +101,8 @@ class Registry {
     // What the database knows, by name; hosts that are not known are passed over.
     void set_accounts(const std::map<std::string, std::uint64_t, std::less<>>& accounts);
     std::optional<std::string> ban_of(std::string_view name) const;  // the reason, if it is banned
+    // Reasons by name or `*.domain`.
+    const std::map<std::string, std::string, std::less<>>& bans() const;
 
     // At most a second old, in the order of ids.
     std::shared_ptr<const std::vector<HostView>> views();

@@ -26,7 +26,7 @@ struct Registry::Core {
 
     std::expected<void, std::string> open();
     Result<void> take_settings();
-    static store::RowChange change_of(const std::string& name, Entry& entry);
+    store::RowChange change_of(const std::string& name, Entry& entry);
     std::expected<void, Refusal> save(const std::string& name);
     HostOrders orders_of(const Entry& entry) const;
     // Starts its subscription, unless it is banned.
@@ -61,7 +61,8 @@ struct Registry::Core {
     Totals totals;
     bool is_asking = false;
     fiber::Event asked;
-    Nanos taken_at = Nanos::min() / 2;  // when the statuses were
+    std::shared_ptr<const std::vector<HostView>> snapshot;  // for views(); none: something changed
+    Nanos taken_at = Nanos::min() / 2;                      // when the statuses were
     base::LogLimit save_lines{1, 60'000};
     base::QueueGauge& rows_depth;
     std::vector<base::Gauge*> by_state;

@@ -47,6 +47,8 @@ IngestMetrics::IngestMetrics(base::Metrics& metrics, std::size_t shard_count,
                                       "Accounts found active at their host, and said so.")),
       identity_limited(metrics.counter("relay_identity_limited_total",
                                        "#identity events dropped above their rate.")),
+      new_accounts(
+          metrics.counter("relay_new_users_discovered", "Accounts met for the first time.")),
       clock_behind(metrics.gauge("relay_clock_behind",
                                  "1 if most hosts' events are in this machine's future.")),
       shards(metrics.gauge("relay_shards", "Shards that rule on events.")),

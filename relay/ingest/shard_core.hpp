@@ -72,7 +72,7 @@ struct Shard::Core {
                          const Progress& progress);
     void drop(Event& event, Check check, std::string_view why);
     void drop_limited(Event& event);
-    static void count_passed(const Event& event, const Account& account, const Ruling& ruling);
+    void count_passed(const Event& event, const Account& account, const Ruling& ruling);
     Result<void> put_into_our_words(Event& event, const Account& account, const Ruling& ruling);
     void set_repo_fields(Event& event, const Ruling::Proof& proof);
     void set_statuses(Event& event, const Account& account);

@@ -142,6 +142,7 @@ void Shard::Core::count_passed(const Event& event, const Account& account, const
     counts.passed.fetch_add(1, std::memory_order_relaxed);
     if (account.host_id != event.host_id) {
         counts.new_accounts.fetch_add(1, std::memory_order_relaxed);
+        if (account.host_id == 0) context.metrics.new_accounts.add(me);
     }
     if (!ruling.proof) return;
     // Of two shards that do this at once, either will do.

@@ -92,6 +92,9 @@ class FakeHosts {
             auto found = bans.find(std::string(name));
             return found == bans.end() ? std::nullopt : std::optional(found->second);
         };
+        book.bans = [this] {
+            return std::map<std::string, std::string, std::less<>>(bans.begin(), bans.end());
+        };
         book.views = [this] { return snapshot(); };
         book.view = [this](std::string_view name) -> std::optional<hosts::HostView> {
             for (const hosts::HostView& view : views_) {

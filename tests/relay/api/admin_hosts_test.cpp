@@ -25,6 +25,7 @@ struct Rig {
                  .figures = [this] { return std::make_shared<HostFigures>(figures); },
                  .totals = [this] { return totals; },
                  .discovery = [this] { return discovery; },
+                 .consumers = [this] { return consumers; },
                  .crawl = &crawl,
                  .trusted_domains = {"*.Host.Bsky.network", "pds.trusted.example"},
                  .new_hosts_per_day = 1000}) {}
@@ -55,6 +56,7 @@ struct Rig {
     HostFigures figures;
     Registry::Totals totals;
     std::vector<DiscoveryStatus> discovery;
+    std::vector<firehose::ConsumerStatus> consumers;
     support::LogLines lines;
     base::Metrics metrics{1};
     CrawlRequests crawl;
@@ -517,4 +519,32 @@ TEST_IN_SIMULATION("a domain's ban, as the Go relay has it, is of the name and o
         CHECK(is_error(rig.post(path, R"({"domain":"no name"})"), 400, "BadRequest"));
         CHECK(is_error(rig.post(path, ""), 400, "BadRequest"));
     }
+}
+
+TEST_IN_SIMULATION("bans are listed with their reasons, and as the Go relay has them") {
+    Rig rig(world.env());
+    CHECK(rig.get("/admin/hosts/bans") == R"({"bans":[]})");
+    CHECK(rig.get("/admin/subs/listDomainBans") == R"({"banned_domains":[]})");
+    CHECK(is_done(rig.act("block", "one.example", R"(,"reason":"\"spam\"")"), one_host));
+    CHECK(is_done(rig.post("/admin/subs/banDomain", R"({"domain":"evil.example"})"),
+                  R"({"success":"true","hosts":2})"));
+    CHECK(rig.get("/admin/hosts/bans") ==
+          R"({"bans":[{"host":"*.evil.example","reason":""},{"host":"evil.example","reason":""},)"
+          R"({"host":"one.example","reason":"\"spam\""}]})");
+    CHECK(rig.get("/admin/subs/listDomainBans") ==
+          R"({"banned_domains":["evil.example","one.example"]})");
+}
+
+TEST_IN_SIMULATION("consumers are listed as the Go relay has them") {
+    Rig rig(world.env());
+    CHECK(rig.get("/admin/consumers/list") == "[]");
+    rig.consumers.push_back({.id = 7,
+                             .peer = "192.0.2.9:5000",
+                             .user_agent = "a \"b\"",
+                             .lag_bytes = 1,
+                             .frames_sent = 12,
+                             .connected_at = WallMillis(1'704'164'645'000)});
+    CHECK(rig.get("/admin/consumers/list") ==
+          R"([{"id":7,"remote_addr":"192.0.2.9:5000","user_agent":"a \"b\"",)"
+          R"("events_consumed":12,"connected_at":"2024-01-02T03:04:05Z"}])");
 }

@@ -248,6 +248,29 @@ TEST_ON_BOTH_KERNELS("what a stranger announced stays out of private networks, a
     CHECK_FALSE(life.fleet.running["c.example"].is_strangers);
 }
 
+TEST_ON_BOTH_KERNELS("what is shown of all hosts is made once, and anew after any change") {
+    Life life(world, options_with());
+    CHECK(life.offer("a.example", HostSource::admin).has_value());
+    CHECK(life.registry->totals().hosts == 1);
+    CHECK(life.registry->totals().pending == 1);
+    const auto first = life.registry->views();
+    CHECK(life.registry->views() == first);
+    CHECK(life.offer("b.example", HostSource::admin).has_value());
+    const auto second = life.registry->views();
+    CHECK(first->size() == 1);
+    REQUIRE(second->size() == 2);
+    HostLimits limits;
+    limits.events_per_second = 7;
+    CHECK(life.registry->change_limits("b.example", limits));
+    CHECK(life.registry->views()->at(1).row.limits == limits);
+    CHECK(life.registry->ban("b.example", "spam"));
+    CHECK(life.registry->views()->at(1).row.state == HostState::banned);
+    CHECK(life.registry->bans().at("b.example") == "spam");
+    CHECK(life.registry->unban("b.example"));
+    CHECK(life.registry->views()->at(1).row.state == HostState::pending);
+    CHECK(life.registry->bans().empty());
+}
+
 TEST_ON_BOTH_KERNELS("states follow what the subscriptions report") {
     Life life(world, options_with());
     for (std::string_view name : {"a.example", "b.example", "c.example"}) {

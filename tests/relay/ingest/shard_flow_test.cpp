@@ -283,10 +283,12 @@ TEST_CASE("a flood of #identity of one account is cut to its rate, and not other
         for (int i = 0; i < 20; ++i) passed += rig.passes(0, alice.identity(rig.seq(), rig.wall()));
         CHECK(passed == 5);
         CHECK(rig.metrics->identity_limited.value() == 15);
+        CHECK(rig.host_ref(0).counts.limited == 15);
         CHECK(rig.passes(0, bob.identity(rig.seq(), rig.wall())));
         CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
         rig.sleep(60s);
         CHECK(rig.passes(0, alice.identity(rig.seq(), rig.wall())));
+        CHECK(rig.metrics->new_accounts.value() == 2);
     });
 }
 

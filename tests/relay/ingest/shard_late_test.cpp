@@ -49,6 +49,7 @@ TEST_CASE("an event whose key does not come in time goes out unverified and writ
         CHECK(logged[0].is_unverified());
         CHECK(logged[0].is_bare());
         CHECK(rig.metrics->unverified.value() == 1);
+        CHECK(rig.host_ref(0).counts.unverified == 1);
         CHECK(rig.shard->status().pending == 1);
         // Nobody waits for the next one.
         began = rig.now();
