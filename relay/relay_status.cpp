@@ -202,6 +202,11 @@ void Relay::register_common_names() {
     metrics_.callback(Kind::gauge, "relay_resolve_queued_set_count",
                       "Look-ups of identities that wait or are under way.",
                       [this] { return static_cast<double>(identity_metrics_->waiting.depth()); });
+    // A gauge by its name only.
+    metrics_.callback(Kind::gauge, "relay_new_users_discovered",
+                      "Accounts met for the first time since the start.", [this] {
+                          return static_cast<double>(ingest_metrics_->new_accounts.value());
+                      });
     const std::pair<std::string_view, const base::Counter&> results[] = {
         {"validated", ingest_metrics_->verified},
         {"unverified", ingest_metrics_->unverified},

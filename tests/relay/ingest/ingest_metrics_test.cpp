@@ -49,7 +49,7 @@ TEST_CASE("what becomes of events is counted under what became of them") {
         {ingest.status_asked, "relay_status_asked_total"},
         {ingest.status_repaired, "relay_status_repaired_total"},
         {ingest.identity_limited, "relay_identity_limited_total"},
-        {ingest.new_accounts, "relay_new_users_discovered"},
+        {ingest.new_accounts, "relay_new_accounts_total"},
     };
     std::uint64_t count = 100;
     for (auto& [counter, series] : counters) counter.add(0, ++count);
