@@ -347,6 +347,9 @@ int run(std::span<const std::string_view> arguments) {
         case base::Invocation::Action::print_config_table:
             write_all(STDOUT_FILENO, base::config_table_markdown());
             return 0;
+        case base::Invocation::Action::print_settings:
+            write_all(STDOUT_FILENO, base::settings_text(invocation->settings));
+            return 0;
         case base::Invocation::Action::run:
             break;
     }

@@ -84,7 +84,8 @@ std::vector<std::string> environment_names() {
 }
 
 std::vector<std::string> flag_names() {
-    std::vector<std::string> names = {"--help", "--version", "--print-config-table"};
+    std::vector<std::string> names = {"--help", "--version", "--print-config-table",
+                                      "--print-settings"};
     for (const Setting& setting : config_table()) {
         if (!setting.is_secret) names.push_back(flag_of(setting));
     }
@@ -210,6 +211,10 @@ std::expected<Invocation::Action, ConfigError> take_flags(
             action = argument == "--version" ? Action::version : Action::print_config_table;
             continue;
         }
+        if (argument == "--print-settings") {
+            if (action == Action::run) action = Action::print_settings;
+            continue;
+        }
         if (!argument.starts_with("--")) {
             return refuse("unexpected argument " + quoted(argument) + "; see --help");
         }
@@ -282,6 +287,40 @@ Config default_config(unsigned cpu_count) {
     return config;
 }
 
+// In the form that the program uses where it has one (72h is 72), else as it was given.
+std::string value_in_force(const Config& config, const Setting& setting, std::string_view given) {
+    if (auto* text = std::get_if<std::string Config::*>(&setting.target)) return config.**text;
+    if (auto* port = std::get_if<std::uint16_t Config::*>(&setting.target)) {
+        return std::to_string(config.**port);
+    }
+    if (auto* half = std::get_if<std::uint32_t Config::*>(&setting.target)) {
+        return std::to_string(config.**half);
+    }
+    if (auto* wide = std::get_if<std::uint64_t Config::*>(&setting.target)) {
+        return std::to_string(config.**wide);
+    }
+    if (auto* texts = std::get_if<std::vector<std::string> Config::*>(&setting.target)) {
+        std::string joined;
+        for (const std::string& text : config.**texts) joined += (joined.empty() ? "" : ",") + text;
+        return joined;
+    }
+    return std::string(given);
+}
+
+std::vector<SettingInForce> settings_in_force(const Config& config, const GivenValues& given) {
+    std::vector<SettingInForce> all;
+    for (const Setting& setting : config_table()) {
+        if (setting.is_secret) continue;
+        auto at = given.find(&setting);
+        const bool is_given = at != given.end();
+        all.push_back(
+            {std::string(setting.name),
+             value_in_force(config, setting, is_given ? at->second.value : setting.default_value),
+             is_given ? at->second.source : "default"});
+    }
+    return all;
+}
+
 std::string default_words(const Setting& setting) {
     return std::string(setting.default_words.empty() ? setting.default_value
                                                      : setting.default_words);
@@ -329,7 +368,9 @@ std::expected<Invocation, ConfigError> parse_config(std::span<const std::string_
     if (!action) return std::unexpected(std::move(action.error()));
     invocation.action = *action;
     // Help must come out of a broken environment, too.
-    if (invocation.action != Invocation::Action::run) return invocation;
+    const bool needs_settings = invocation.action == Invocation::Action::run ||
+                                invocation.action == Invocation::Action::print_settings;
+    if (!needs_settings) return invocation;
 
     auto names = check_names(environment, invocation.warnings);
     if (!names) return std::unexpected(std::move(names.error()));
@@ -347,6 +388,7 @@ std::expected<Invocation, ConfigError> parse_config(std::span<const std::string_
     invocation.config.shards = std::min(invocation.config.shards, invocation.config.workers);
     auto together = check_together(invocation.config);
     if (!together) return std::unexpected(std::move(together.error()));
+    invocation.settings = settings_in_force(invocation.config, given);
     return invocation;
 }
 
@@ -360,6 +402,7 @@ std::string help_text() {
         "\n"
         "  --help                 this text\n"
         "  --version              the version\n"
+        "  --print-settings       what holds: each setting, its value, and who set it\n"
         "  --print-config-table   the settings below, as a Markdown table\n"
         "\n"
         "Settings:\n";
@@ -387,6 +430,14 @@ std::string config_table_markdown() {
         out += "| " + (flag.empty() ? "none" : '`' + flag + '`') + " | " + names + " | " +
                in_markdown(default_words(setting)) + " | " + in_markdown(valid_values(setting)) +
                " | " + in_markdown(setting.help) + " |\n";
+    }
+    return out;
+}
+
+std::string settings_text(std::span<const SettingInForce> settings) {
+    std::string out;
+    for (const SettingInForce& setting : settings) {
+        out += setting.name + '\t' + setting.value + '\t' + setting.source + '\n';
     }
     return out;
 }

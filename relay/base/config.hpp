@@ -84,11 +84,19 @@ struct ConfigError {
 };
 inline constexpr int config_exit_code = 2;
 
+// A setting as it holds, for people and scripts; secret ones are never among them.
+struct SettingInForce {
+    std::string name;
+    std::string value;
+    std::string source;  // `default`, `flag --port`, the name of a variable
+};
+
 struct Invocation {
-    enum class Action : std::uint8_t { run, help, version, print_config_table };
+    enum class Action : std::uint8_t { run, help, version, print_config_table, print_settings };
     Action action = Action::run;
-    Config config;                      // meaningful for Action::run
-    std::vector<std::string> warnings;  // log them once the logger exists
+    Config config;                         // meaningful for run and print_settings, like the next
+    std::vector<SettingInForce> settings;  // in the order of the table
+    std::vector<std::string> warnings;     // log them once the logger exists
 };
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
@@ -100,5 +108,7 @@ std::expected<Invocation, ConfigError> parse_config(std::span<const std::string_
 
 std::string help_text();
 std::string config_table_markdown();
+// A line each: name, value and source, with tabs between.
+std::string settings_text(std::span<const SettingInForce> settings);
 
 }  // namespace ringlay::base

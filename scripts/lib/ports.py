@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Finds ports of 127.0.0.1, and says what holds those that are taken.
 
-    ports.py pair FIRST        prints the first free pair P P+1, from FIRST on, in steps of two
-    ports.py check PORT...     exit 1 if one of them is taken
+    ports.py pair FIRST                   the first free pair P P+1, from FIRST on, in steps of two
+    ports.py check ADDRESS PORT [...]     exit 1 if one of them is taken; 0 is never
 
-Of a taken port one line goes to standard error, with the process if its name may be read.
+Of a taken port one line goes to standard error, with the process if its name may be read. Whatever
+else is wrong with an address or a port is left for the relay to say.
 """
 
+import errno
 import os
 import re
 import socket
@@ -17,14 +19,17 @@ PAIRS = 500
 LISTENING = "0A"
 
 
-def is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
+def is_free(port, address="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            probe.bind((address, port))
             probe.listen()
-        except OSError:
-            return False
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE
     return True
 
 
@@ -75,8 +80,9 @@ def main():
                     say_taken(one)
         print("no free ports", file=sys.stderr)
         return 1
-    if len(sys.argv) >= 3 and sys.argv[1] == "check":
-        taken = [port for port in map(int, sys.argv[2:]) if port != 0 and not is_free(port)]
+    if len(sys.argv) >= 4 and len(sys.argv) % 2 == 0 and sys.argv[1] == "check":
+        asked = zip(sys.argv[2::2], map(int, sys.argv[3::2]))
+        taken = [port for address, port in asked if port != 0 and not is_free(port, address)]
         for port in taken:
             say_taken(port)
         return 1 if taken else 0

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -159,8 +160,27 @@ def a_killed_script_leaves_no_process(copy):
 
 def foreign_settings(copy):
     status, output = finish(copy.start("--seconds", "3", RELAY_HOSTS="http://198.51.100.1:1",
-                                       RELAY_PORT="1", RELAY_UPSTREAM="nowhere.example"))
+                                       RELAY_PORT="1", RELAY_UPSTREAM="nowhere.example",
+                                       LOG_LEVEL="trace", SSL_CERT_FILE="/nowhere.pem",
+                                       ATP_PLC_HOST="nowhere"))
     assert status == 0, (status, output)
+    copy.nothing_is_left()
+
+
+def ports_of_choice(copy):
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        ports = [free.getsockname()[1] for free in (one, other)]
+    process = copy.start("--port", str(ports[0]), "--http-port", str(ports[1]))
+    assert f":{ports[0]}/" in hosts_of(process), "the line to copy has the port that was asked for"
+    with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/_stats", timeout=5) as answer:
+        assert json.load(answer)["host_count"] == 20
+    process.send_signal(signal.SIGTERM)
+    status, output = finish(process)
+    assert status == 143 and "No relay there" not in output, (status, output)
+    status, output = finish(copy.start("--data-dir", "/tmp/of-mine"))
+    assert status == 2 and "--data-dir" in output, (status, output)
     copy.nothing_is_left()
 
 
@@ -177,6 +197,7 @@ CASES = {
     "run --local-network: ends by any signal, and leaves nothing": ends_by_any_signal,
     "run --local-network: a killed script leaves no process": a_killed_script_leaves_no_process,
     "run --local-network: settings of another relay do not matter": foreign_settings,
+    "run --local-network: takes the ports that flags name": ports_of_choice,
     "run --local-network: a wrong flag is told, and nothing is left": wrong_flag,
 }
 

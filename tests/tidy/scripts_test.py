@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 import run_suites  # noqa: E402
 
 NEEDED = ("bash", "sh", "dirname", "basename", "mktemp", "rm", "cat", "tee", "grep", "tail", "awk",
-          "nproc", "mkdir", "cmp", "env", "python3", "sleep")
+          "nproc", "mkdir", "cmp", "env", "python3", "sleep", "cut", "true")
 
 
 class Machine:
@@ -78,18 +78,25 @@ def setup_as_root():
     machine = Machine(dpkg_query=dpkg("meson", "g++"), apt_get="", id=ROOT_ID)
     done = machine.run(ROOT / "scripts/setup")
     assert done.returncode == 0, done.stderr
+    assert "apt-get update && apt-get install -y" in done.stderr, done.stderr
     assert machine.called("apt-get") == [
         "apt-get update", "apt-get install -y --no-install-recommends g++ meson"
     ], machine.calls
     machine.close()
 
 
-def setup_update_fails():
-    machine = Machine(dpkg_query=dpkg("meson"), apt_get='[ "$1" != update ]', id=ROOT_ID)
-    done = machine.run(ROOT / "scripts/setup")
-    assert done.returncode != 0
-    assert len(machine.called("apt-get")) == 1, machine.calls
-    machine.close()
+def setup_fails_in_words():
+    """Whoever installs: apt's failure is no reason to send for root."""
+    sudo = '[ "$1" = -n ] || exec "$@"'
+    for who in ({"id": ROOT_ID}, {"id": USER_ID, "sudo": sudo}):
+        for fails, calls in (("update", 1), ("install", 2)):
+            machine = Machine(dpkg_query=dpkg("meson"), apt_get=f'[ "$1" != {fails} ]', **who)
+            done = machine.run(ROOT / "scripts/setup")
+            assert done.returncode == 3, (done.returncode, done.stderr)
+            assert "could not be installed" in done.stderr and "meson" in done.stderr, done.stderr
+            assert "as root" not in done.stdout + done.stderr, done.stdout
+            assert len(machine.called("apt-get")) == calls, machine.calls
+            machine.close()
 
 
 def setup_with_sudo():
@@ -213,36 +220,57 @@ def test_goes_on_after_a_failure():
     shutil.rmtree(tree)
 
 
-def run_here(*flags, **environment):
-    """scripts/run without a terminal, of a relay that only says how it was called."""
+DEFAULTS = {"data_dir": "./data", "port": "0", "http_port": "0", "bind": "127.0.0.1",
+            "http_bind": "127.0.0.1", "hosts": "", "upstream": "https://bsky.network",
+            "max_hosts": "20000", "retention_hours": "72", "retention_bytes": "0"}
+
+
+def run_here(*flags, settings=None, ring="raise SystemExit(0)"):
+    """scripts/run without a terminal, of a relay that has these settings and says how it was
+    called."""
     tree = a_copy_of_the_scripts()
     (tree / "build").mkdir()
     (tree / "build/build.ninja").touch()
-    plant(tree, "build/ringlay", '#!/bin/bash\necho "relay $*"\n')
-    machine = Machine(dpkg_query=dpkg(), meson="", ninja="", id=ROOT_ID, df="echo 50")
-    done = machine.run(tree / "scripts/run", *flags, **environment)
+    told = "".join(f"{name}\t{value}\tdefault\n"
+                   for name, value in {**DEFAULTS, **(settings or {})}.items())
+    (tree / "build/settings").write_text(told)
+    plant(tree, "scripts/lib/ring.py", f"#!/usr/bin/env python3\n{ring}\n")
+    plant(tree, "build/ringlay", f"""#!/bin/bash
+case "$*" in
+    *--wrong*) echo "flag --wrong is not known" >&2; exit 2 ;;
+    --print-settings*) cat {tree}/build/settings ;;
+    *) echo "relay $*" ;;
+esac
+""")
+    machine = Machine(dpkg_query=dpkg(), meson="", ninja="", id=ROOT_ID, df="echo 50",
+                      du='printf "10\\tx\\n"')
+    done = machine.run(tree / "scripts/run", *flags)
     machine.close()
     shutil.rmtree(tree)
     return done
 
 
 def run_introduces():
-    done = run_here("--port=0", "--http-port", "0", "--max-hosts", "9", RELAY_DATA_DIR="/nowhere/d")
+    done = run_here("--port=0", "--http-port", "0", settings={"data_dir": "/nowhere/d"})
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "relay --port=0 --http-port 0 --max-hosts 9\n", done.stdout
-    for words in ("Data      /nowhere/d\n", "72 hours, at most 25 GB", "about 9 GB/h",
+    assert done.stdout == "relay --port=0 --http-port 0\n", done.stdout
+    for words in ("Data      /nowhere/d\n", "72 hours, at most 25 GB;", "about 9 GB/h",
                   "20 Mbit/s from about 2,800 hosts", "127.0.0.1:0", "--local-network",
                   "Running as root: the files in /nowhere/d will be root's.\n"):
         assert words in done.stderr, (words, done.stderr)
+    assert "Hosts" not in done.stderr
 
 
 def run_introduces_as_set():
-    done = run_here("--data-dir", "/a/b", "--retention-hours=5", RELAY_DATA_DIR="/nowhere",
-                    RELAY_RETENTION_BYTES="7G", RELAY_HOSTS="one.example", RELAY_PORT="0",
-                    RELAY_HTTP_PORT="0")
-    for words in ("Data      /a/b\n", "5 hours, at most 7G;", "Hosts     one.example\n"):
+    done = run_here(settings={"data_dir": "/tmp", "retention_hours": "5",
+                              "retention_bytes": "7000000000", "hosts": "one.example",
+                              "upstream": ""})
+    for words in ("Data      /tmp\n", "5 hours, at most 7000 MB;", "Hosts     one.example\n"):
         assert words in done.stderr, (words, done.stderr)
     assert "2,800" not in done.stderr
+    done = run_here(settings={"data_dir": "/tmp", "max_hosts": "9"})
+    assert "from 9 hosts at most" in done.stderr, done.stderr
+    assert "at most 30 GB" in done.stderr, "its own 10 GB count as free"
 
 
 def run_help():
@@ -250,14 +278,35 @@ def run_help():
     assert (done.returncode, done.stdout, done.stderr) == (0, "relay --help\n", ""), done
 
 
+def run_says_what_is_wrong_first():
+    done = run_here("--wrong")
+    assert done.returncode == 2 and "--wrong is not known" in done.stderr, done
+    assert "Data" not in done.stderr
+    done = run_here("--seconds", "5")
+    assert done.returncode == 2 and "--local-network" in done.stderr, done
+    done = run_here(ring="raise SystemExit('no rings here')")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "no rings here\n"), done
+
+
+def a_holder(address="127.0.0.1"):
+    holder = socket.socket()
+    holder.bind((address, 0))
+    holder.listen()
+    return holder, holder.getsockname()[1]
+
+
 def run_port_taken():
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
-        done = run_here("--port", str(port), "--http-port", "0")
-    assert (done.returncode, done.stdout) == (2, ""), done
-    assert f"Port {port} is taken by python3 (process {os.getpid()})." in done.stderr, done.stderr
+    holder, port = a_holder()
+    with holder:
+        done = run_here(settings={"port": str(port)})
+        assert (done.returncode, done.stdout) == (2, ""), done
+        who = f"Port {port} is taken by python3 (process {os.getpid()})."
+        assert who in done.stderr, done.stderr
+        # Only where it is taken.
+        assert run_here(settings={"port": str(port), "bind": "127.0.0.9"}).returncode == 0
+        assert run_here(settings={"http_port": str(port), "http_bind": "::"}).returncode == 2
+    # What else is wrong with an address or a port is the relay's to say.
+    assert run_here(settings={"port": str(port), "bind": "203.0.113.1"}).returncode == 0
 
 
 def suites_count_catch():
@@ -285,7 +334,7 @@ def suites_count_what_goes_wrong():
 CASES = {
     "setup: never calls apt when nothing is missing": setup_nothing_missing,
     "setup: root installs exactly what is missing": setup_as_root,
-    "setup: a failed update stops": setup_update_fails,
+    "setup: what cannot be installed is told in words, and exits 3": setup_fails_in_words,
     "setup: sudo is used, and the line shown": setup_with_sudo,
     "setup: without rights it prints one line and exits 3": setup_without_rights,
     "setup: pkgconf stands for pkg-config": setup_pkgconf,
@@ -298,6 +347,7 @@ CASES = {
     "run: says what it will use, and hands its flags over": run_introduces,
     "run: what is set is what it says": run_introduces_as_set,
     "run: help is the relay's": run_help,
+    "run: a wrong flag, and no io_uring, are told first": run_says_what_is_wrong_first,
     "run: names what holds a port that is taken": run_port_taken,
     "run_suites: Catch2's summaries are counted in cases": suites_count_catch,
     "run_suites: crashes, timeouts and empty runs are failures": suites_count_what_goes_wrong,

@@ -396,6 +396,29 @@ TEST_CASE("help, version and the table are asked for by flag, whatever the envir
     CHECK(parsed({"--print-config-table"}, broken).action == Action::print_config_table);
 }
 
+TEST_CASE("what holds is told with who set it, in the program's own form, but no secret") {
+    const Environment environment = {{"RELAY_METRICS_LISTEN", ":4001"},
+                                     {"RELAY_REPLAY_WINDOW", "48h"},
+                                     {"RELAY_ADMIN_PASSWORD", "hush"}};
+    const auto told =
+        parsed({"--print-settings", "--port", "4000", "--hosts=One.example"}, environment);
+    CHECK(told.action == Action::print_settings);
+    const std::string text = settings_text(told.settings);
+    for (const std::string_view line :
+         {"port\t4000\tflag --port\n", "http_port\t4001\tRELAY_METRICS_LISTEN\n",
+          "http_bind\t::\tRELAY_METRICS_LISTEN\n", "retention_hours\t48\tRELAY_REPLAY_WINDOW\n",
+          "bind\t127.0.0.1\tdefault\n", "hosts\tOne.example\tflag --hosts\n",
+          "upstream\t\tdefault\n", "workers\t5\tdefault\n", "unverified\tpass\tdefault\n"}) {
+        CHECK_THAT(text, Contains(std::string(line)));
+    }
+    CHECK_THAT(text, !Contains("hush") && !Contains("admin_password\t"));
+    CHECK(
+        settings_text(parsed({}, {}).settings).find("upstream\thttps://bsky.network\tdefault\n") !=
+        std::string::npos);
+    CHECK_THAT(refusal({"--print-settings", "--port", "many"}, {}), Contains("port: \"many\""));
+    CHECK(parsed({"--print-settings", "--help"}, {}).action == Action::help);
+}
+
 TEST_CASE("arguments that are no flags, and flags without a value, are refused") {
     CHECK_THAT(refusal({"serve"}, {}), Contains("unexpected argument \"serve\""));
     CHECK_THAT(refusal({"-p", "1"}, {}), Contains("unexpected argument \"-p\""));
