@@ -1,8 +1,9 @@
 #include "relay/store/row_store.hpp"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "proto/base/assert.hpp"
 #include "proto/base/crc32c.hpp"
@@ -13,38 +14,60 @@ namespace {
 constexpr std::string_view magic = "ringlay rows 1\n\n";
 constexpr std::size_t head_bytes = 8;      // checksum of the rest, size of the body
 constexpr std::size_t row_head_bytes = 7;  // kind, sizes of key and value
-constexpr std::size_t max_record_bytes = 64 << 20;
 constexpr std::uint8_t put_kind = 1;
 constexpr std::uint8_t erase_kind = 2;
 
-std::uint64_t row_bytes(const std::string& key, const Buffer& value) {
+std::size_t row_bytes(const std::string& key, Bytes value) {
     return row_head_bytes + key.size() + value.size();
 }
 
-// checksum | size | body; body: rows of kind | key size | value size | key | value.
-Buffer encode(std::span<const RowChange> changes) {
-    Buffer body;
-    for (const RowChange& change : changes) {
-        body.push_back(change.value ? put_kind : erase_kind);
-        append_le(body, static_cast<std::uint16_t>(change.key.size()));
-        append_le(body, static_cast<std::uint32_t>(change.value ? change.value->size() : 0));
-        body.insert(body.end(), change.key.begin(), change.key.end());
-        if (change.value) body.insert(body.end(), change.value->begin(), change.value->end());
-    }
-    Buffer sized;
-    append_le(sized, static_cast<std::uint32_t>(body.size()));
-    sized.insert(sized.end(), body.begin(), body.end());
-    Buffer record;
-    append_le(record, crc32c(sized));
-    record.insert(record.end(), sized.begin(), sized.end());
-    return record;
+Bytes value_of(const RowChange& change) {
+    return change.value ? Bytes(*change.value) : Bytes();
 }
+
+// A record: checksum | size | body; body: rows of kind | key size | value size | key | value.
+class Record {
+  public:
+    Record() { begin(); }
+
+    bool is_empty() const { return bytes_.size() == head_bytes; }
+    // Whether a row of such a size goes in, too. An empty one takes any.
+    bool has_room(std::size_t row_size) const {
+        return is_empty() || bytes_.size() - head_bytes + row_size <= RowStore::max_record_bytes;
+    }
+    void put(const std::string& key, Bytes value) { add(put_kind, key, value); }
+    void take_in(const RowChange& change) {
+        add(change.value ? put_kind : erase_kind, change.key, value_of(change));
+    }
+
+    // Finished; the next one begins.
+    Buffer take() {
+        const auto size = static_cast<std::uint32_t>(bytes_.size() - head_bytes);
+        std::memcpy(&bytes_.at(4), &size, sizeof size);
+        const std::uint32_t checksum = crc32c(Bytes(bytes_).subspan(4));
+        std::memcpy(&bytes_.at(0), &checksum, sizeof checksum);
+        Buffer record = std::exchange(bytes_, {});
+        begin();
+        return record;
+    }
+
+  private:
+    void begin() { bytes_.resize(head_bytes); }
+    void add(std::uint8_t kind, const std::string& key, Bytes value) {
+        bytes_.push_back(kind);
+        append_le(bytes_, static_cast<std::uint16_t>(key.size()));
+        append_le(bytes_, static_cast<std::uint32_t>(value.size()));
+        bytes_.insert(bytes_.end(), key.begin(), key.end());
+        bytes_.insert(bytes_.end(), value.begin(), value.end());
+    }
+    Buffer bytes_;
+};
 
 // The body of the record that begins there; nothing: there is no whole one.
 std::optional<Bytes> body_at(Bytes journal, std::size_t at) {
     if (journal.size() - at < head_bytes) return std::nullopt;
     const std::size_t size = load_le<std::uint32_t>(journal, at + 4);
-    if (size == 0 || size > max_record_bytes) return std::nullopt;
+    if (size == 0) return std::nullopt;
     if (journal.size() - at - head_bytes < size) return std::nullopt;
     if (crc32c(journal.subspan(at + 4, 4 + size)) != load_le<std::uint32_t>(journal, at)) {
         return std::nullopt;
@@ -157,8 +180,7 @@ Result<void> RowStore::write(std::span<const RowChange> changes) {
     // What has been begun is brought to its end: a cancelled fiber must not leave half a record.
     fiber::CancelBlocker blocker;
     Result<void> done = check(changes);
-    if (done) done = append(encode(changes));
-    if (done) apply(changes);
+    if (done) done = append(changes);
     if (done && end_ > least_journal_bytes && end_ > 2 * live_bytes_) {
         // Should it fail, the old journal is as good as before.
         static_cast<void>(write_anew());
@@ -168,7 +190,26 @@ Result<void> RowStore::write(std::span<const RowChange> changes) {
     return done;
 }
 
-Result<void> RowStore::append(Bytes record) {
+Result<void> RowStore::append(std::span<const RowChange> changes) {
+    Record record;
+    std::size_t first = 0;  // of the record
+    auto finish = [&](std::size_t end) -> Result<void> {
+        auto done = append_record(record.take());
+        if (done) apply(changes.subspan(first, end - first));
+        first = end;
+        return done;
+    };
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        const RowChange& change = changes[i];
+        if (!record.has_room(row_bytes(change.key, value_of(change)))) {
+            if (auto done = finish(i); !done) return done;
+        }
+        record.take_in(change);
+    }
+    return finish(changes.size());
+}
+
+Result<void> RowStore::append_record(Bytes record) {
     auto written = sync_place();
     if (written) written = file_.write_at(end_, record);
     if (written) written = file_.sync();
@@ -186,21 +227,35 @@ Result<void> RowStore::write_anew() {
     static_cast<void>(directory_.remove(fresh));
     auto file = directory_.open(fresh, env::OpenMode::create);
     if (!file) return std::unexpected(file.error());
-    Buffer journal(magic.begin(), magic.end());
-    std::vector<RowChange> changes;
-    for (const auto& [key, value] : rows_) changes.push_back({key, value});
-    if (!changes.empty()) {
-        const Buffer record = encode(changes);
-        journal.insert(journal.end(), record.begin(), record.end());
-    }
-    auto done = file->write_at(0, Bytes(journal));
-    if (done) done = file->sync();
+    auto written = write_rows(*file);
+    if (!written) return std::unexpected(written.error());
+    auto done = file->sync();
     if (done) done = directory_.rename(fresh, name_);
     if (!done) return done;
     file_ = std::move(*file);
-    end_ = journal.size();
+    end_ = *written;
     is_place_synced_ = false;
     return sync_place();
+}
+
+// Returns how long the journal is.
+Result<std::uint64_t> RowStore::write_rows(env::File& file) const {
+    std::uint64_t end = 0;
+    auto write = [&](Bytes bytes) {
+        auto done = file.write_at(end, bytes);
+        end += bytes.size();
+        return done;
+    };
+    auto done = write(Buffer(magic.begin(), magic.end()));
+    Record record;
+    for (const auto& [key, value] : rows_) {
+        if (done && !record.has_room(row_bytes(key, value))) done = write(record.take());
+        if (!done) return std::unexpected(done.error());
+        record.put(key, value);
+    }
+    if (done && !record.is_empty()) done = write(record.take());
+    if (!done) return std::unexpected(done.error());
+    return end;
 }
 
 // Until the new journal is sure to have the name, nothing that is only in it may be promised.

@@ -1,6 +1,7 @@
 // A small map on disk for what an operator has decided and what is known of hosts: keys to bytes,
 // all of it in memory as well. What write() has returned from is there after a power loss; what it
-// has not is there as a whole or not at all.
+// has not is there as a whole or not at all, unless it is larger than a record: then its first
+// records may be there, each whole.
 //
 // The file is a journal: a header, then one record for each write(), with its checksum, synced
 // before the next is begun. A torn last record is cut off at the next start; a wrong one with more
@@ -9,8 +10,8 @@
 //
 // Owner    who opened it. One at a time has the file (the data directory's lock sees to that).
 // Thread   one worker; write() waits, calls of it are put in line.
-// Bound    max_rows, max_row_bytes; too_large above.
-// Errors   corrupt, io, no_space (nothing has changed then), cancelled.
+// Bound    max_rows, max_row_bytes; too_large above. max_record_bytes; what is larger is several.
+// Errors   corrupt, io, no_space (the record has changed nothing then), cancelled.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,8 @@ class RowStore {
   public:
     static constexpr std::size_t max_rows = 200'000;
     static constexpr std::size_t max_row_bytes = 16 * 1024;  // key and value
+    // Of a record's body that is written; one that is read may be longer.
+    static constexpr std::size_t max_record_bytes = 4 << 20;
     // Journals shorter than this are not written anew.
     static constexpr std::uint64_t least_journal_bytes = 256 * 1024;
 
@@ -53,8 +56,10 @@ class RowStore {
         : directory_(std::move(directory)), name_(std::move(name)) {}
     Result<void> read(std::string& why);
     Result<void> check(std::span<const RowChange> changes) const;
-    Result<void> append(Bytes record);
+    Result<void> append(std::span<const RowChange> changes);
+    Result<void> append_record(Bytes record);
     Result<void> write_anew();
+    Result<std::uint64_t> write_rows(env::File& file) const;
     Result<void> sync_place();
     void apply(std::span<const RowChange> changes);
 

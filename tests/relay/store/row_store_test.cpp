@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "proto/base/crc32c.hpp"
 #include "relay/env/sim/world.hpp"
 #include "tests/support/worlds.hpp"
 
@@ -40,6 +41,16 @@ Buffer journal(const env::Directory& directory) {
     Buffer all(file.size_bytes().value());
     REQUIRE(file.read_at(0, all).value() == all.size());
     return all;
+}
+
+std::size_t longest_record(Bytes journal) {
+    std::size_t longest = 0;
+    for (std::size_t at = 16; at < journal.size();) {
+        const std::size_t size = load_le<std::uint32_t>(journal, at + 4);
+        longest = std::max(longest, size);
+        at += 8 + size;
+    }
+    return longest;
 }
 
 void replace_journal(const env::Directory& directory, Bytes all) {
@@ -155,6 +166,48 @@ TEST_ON_BOTH_KERNELS("calls at the same time are put in line") {
     CHECK(open_store(directory)->rows().size() == 20);
 }
 
+TEST_ON_BOTH_KERNELS("a large write is several records, and so is a journal made anew of it") {
+    const env::Directory directory = world.directory();
+    auto store = open_store(directory);
+    std::vector<RowChange> changes;
+    for (int i = 0; i < 600; ++i) changes.push_back({"row" + std::to_string(i), Buffer(15'000)});
+    CHECK(store->write(changes));
+    CHECK(longest_record(journal(directory)) <= RowStore::max_record_bytes);
+    store.reset();
+    store = open_store(directory);
+    CHECK(store->rows().size() == changes.size());
+
+    const std::uint64_t once = store->journal_bytes();
+    for (RowChange& change : changes) change.value->at(0) = 7;
+    CHECK(store->write(changes));
+    CHECK(store->journal_bytes() <= once + 1000);
+    CHECK(longest_record(journal(directory)) <= RowStore::max_record_bytes);
+    const store::Rows rows = store->rows();
+    store.reset();
+    CHECK(open_store(directory)->rows() == rows);
+    CHECK(rows.at("row17").at(0) == 7);
+}
+
+TEST_ON_BOTH_KERNELS("records are made small; one that is longer is read all the same") {
+    const env::Directory directory = world.directory();
+    open_store(directory);
+    Buffer sized;
+    const std::size_t count = RowStore::max_record_bytes / 1000;
+    append_le(sized, static_cast<std::uint32_t>(count * (7 + 4 + 1000)));
+    for (std::size_t i = 0; i < count; ++i) {
+        sized.push_back(1);
+        append_le(sized, std::uint16_t{4});
+        append_le(sized, std::uint32_t{1000});
+        append_le(sized, static_cast<std::uint32_t>(i));
+        sized.resize(sized.size() + 1000);
+    }
+    Buffer all = journal(directory);
+    append_le(all, crc32c(sized));
+    all.insert(all.end(), sized.begin(), sized.end());
+    replace_journal(directory, all);
+    CHECK(open_store(directory)->rows().size() == count);
+}
+
 // Each life writes numbers one after the other, and is killed or loses its power at any moment.
 TEST_CASE(
     "through a thousand crashes what was written is there, and the rest whole or not at all") {
@@ -213,6 +266,68 @@ TEST_CASE(
             INFO(failure.value_or(""));
             REQUIRE_FALSE(failure.has_value());
             next = begun + 1;
+        }
+        CHECK(done > 0);
+    }
+}
+
+// As above, but with writes of three records: of a write that was begun the first records may be
+// there, each whole and none without those before it, whether the journal was made anew or not.
+TEST_CASE("through twenty crashes of large writes no row goes back, and their order is kept") {
+    constexpr std::size_t count = 580;
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+        CAPTURE(seed);
+        env::WorldOptions options;
+        options.seed = seed;
+        std::uint64_t begun = 0;
+        std::uint64_t done = 0;
+        env::Env env;
+        env::World world(options);
+        for (int life = 0; life < 10; ++life) {
+            std::optional<std::string> failure;
+            bool is_alive = true;
+            world.machine("m").start_worker({.name = "main", .index = 0}, [&] {
+                auto directory = env.disk.open_directory("/data");
+                if (!directory) return;
+                std::string why;
+                auto opened = RowStore::open(std::move(*directory), "rows", why);
+                if (!is_alive) return;
+                if (!opened) {
+                    failure = why;
+                    return;
+                }
+                RowStore& store = **opened;
+                std::uint64_t before = begun;
+                for (std::size_t i = 0; i < count; ++i) {
+                    const auto found = store.rows().find(std::to_string(1000 + i));
+                    const bool is_there = found != store.rows().end();
+                    const std::uint64_t number =
+                        is_there ? load_le<std::uint64_t>(found->second, 0) : 0;
+                    if (number < done || number > before) {
+                        failure = "row " + std::to_string(i) + " has " + std::to_string(number);
+                    }
+                    before = number;
+                }
+                while (is_alive && !failure) {
+                    Buffer value;
+                    append_le(value, ++begun);
+                    value.resize(15'000);
+                    std::vector<RowChange> changes;
+                    for (std::size_t i = 0; i < count; ++i) {
+                        changes.push_back({std::to_string(1000 + i), value});
+                    }
+                    if (!store.write(changes) || !is_alive) return;
+                    done = begun;
+                    if (fiber::is_cancelled()) return;
+                }
+            });
+            world.run_for(1ms * (1 + world.prng().below(50)));
+            is_alive = false;
+            world.machine("m").crash(seed % 2 == 0 ? env::CrashMode::power_loss
+                                                   : env::CrashMode::kill);
+            world.run_for(1s);
+            INFO(failure.value_or(""));
+            REQUIRE_FALSE(failure.has_value());
         }
         CHECK(done > 0);
     }
