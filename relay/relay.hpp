@@ -91,6 +91,7 @@ class Relay {
     std::optional<std::string> open_hosts();
     void start_hosts();
     void stop_hosts();
+    void stop_hosts(const std::vector<std::string>& names);
     hosts::HostFleet host_fleet();
     std::vector<hosts::HostStatus> host_statuses();
     std::vector<firehose::ConsumerStatus> consumer_statuses();

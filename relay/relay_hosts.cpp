@@ -1,5 +1,7 @@
 // Where hosts and the rest of the relay meet: the registry decides which there are, the workers
 // have them.
+#include <set>
+
 #include "relay/ingest/host_origin.hpp"
 #include "relay/relay_rooms.hpp"
 
@@ -12,6 +14,9 @@ std::size_t worker_of_host(std::string_view name, std::size_t workers) {
     for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return static_cast<std::size_t>(hash % workers);
 }
+
+// Consumers, their readers and what is asked of a worker take the rest.
+static_assert(base::max_hosts_of_a_worker + 8 * 1024 <= fiber::WorkerOptions().max_fibers);
 
 hosts::RegistryOptions registry_options(const base::Config& config, const net::Outbound& outbound) {
     hosts::RegistryOptions options;
@@ -104,14 +109,7 @@ hosts::HostFleet Relay::host_fleet() {
         }
         on_room(name, [&](hosts::HostRoom& room) { room.add(address, orders, known); });
     };
-    fleet.stop = [this, on_room](std::string_view name) {
-        on_room(name, [&](hosts::HostRoom& room) { room.remove(name); });
-        // Should it come back, it goes on where the log is by then.
-        std::vector<event_log::Host> now = log_->log->hosts();
-        for (event_log::Host& host : now) {
-            if (host.name == name) hosts_->known.insert_or_assign(host.name, host);
-        }
-    };
+    fleet.stop = [this](const std::vector<std::string>& names) { stop_hosts(names); };
     fleet.change = [on_room](std::string_view name, const hosts::HostOrders& orders) {
         on_room(name, [&](hosts::HostRoom& room) { room.change(name, orders); });
     };
@@ -126,6 +124,27 @@ hosts::HostFleet Relay::host_fleet() {
     };
     fleet.statuses = [this] { return host_statuses(); };
     return fleet;
+}
+
+// Should they come back, they go on where the log is by then.
+void Relay::stop_hosts(const std::vector<std::string>& names) {
+    if (!hosts_->has_started) return;
+    std::map<std::size_t, std::vector<std::string_view>> by_worker;
+    for (const std::string& name : names) {
+        by_worker[worker_of_host(name, rooms_.size())].push_back(name);
+    }
+    for (const auto& [index, theirs] : by_worker) {
+        WorkerRoom& room = *rooms_[index];
+        fiber::call_on(*room.worker, "ends hosts", [&] {
+            for (std::string_view name : theirs) room.hosts->remove(name);
+        });
+    }
+    const std::set<std::string_view> stopped(names.begin(), names.end());
+    for (event_log::Host& host : log_->log->hosts()) {
+        if (!stopped.contains(host.name)) continue;
+        std::string name = host.name;
+        hosts_->known.insert_or_assign(std::move(name), std::move(host));
+    }
 }
 
 std::vector<hosts::HostStatus> Relay::host_statuses() {

@@ -267,6 +267,14 @@ std::expected<void, ConfigError> check_together(const Config& config) {
         return refuse("port and http_port are both " + std::to_string(config.port) +
                       "; they must differ, or be bound to different addresses");
     }
+    const std::uint32_t workers_needed =
+        (config.max_hosts + max_hosts_of_a_worker - 1) / max_hosts_of_a_worker;
+    if (config.workers < workers_needed) {
+        return refuse("max_hosts is " + std::to_string(config.max_hosts) +
+                      "; a worker has room for " + std::to_string(max_hosts_of_a_worker) +
+                      " hosts, so workers must be at least " + std::to_string(workers_needed) +
+                      ", not " + std::to_string(config.workers));
+    }
     if (config.retention_bytes != 0 && config.retention_bytes / 2 < config.segment_bytes) {
         return refuse("retention_bytes is " + std::to_string(config.retention_bytes) +
                       "; it must be 0 or at least twice segment_bytes (" +

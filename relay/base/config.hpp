@@ -39,6 +39,9 @@ struct HostAddress {
     bool operator==(const HostAddress&) const = default;
 };
 
+// Each has a fiber, and a worker has room for 32,768, of which consumers need some, too.
+inline constexpr std::uint32_t max_hosts_of_a_worker = 24 * 1024;
+
 // Defaults are in the table, not here: only parse_config() makes a Config with meaning.
 struct Config {
     std::string data_dir;

@@ -90,9 +90,10 @@ const Setting table[] = {
      .type = SettingType::count,
      .target = &Config::max_hosts,
      .default_value = "20000",
-     .help = "Hosts at most; a small number gives a taste of the network.",
+     .help =
+         "Hosts at most that are known and dialled; a small number gives a taste of the network.",
      .min = 1,
-     .max = 1'000'000},
+     .max = 100'000},
     {.name = "new_hosts_per_day",
      .type = SettingType::count,
      .target = &Config::new_hosts_per_day,

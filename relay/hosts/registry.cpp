@@ -11,26 +11,6 @@ namespace ringlay::hosts {
 namespace {
 
 constexpr std::string_view file_name = "hosts";
-constexpr std::string_view host_prefix = "h:";  // keys of rows
-constexpr std::string_view ban_prefix = "b:";   // of bans: a name, or `*.domain`
-
-std::unexpected<Refusal> refuse(Refusal::Why why, std::string words) {
-    return std::unexpected(Refusal{why, std::move(words)});
-}
-
-std::unexpected<Refusal> refuse_disk(const Error& error) {
-    return refuse(Refusal::Why::disk, "it could not be written down: " + std::string(error.what));
-}
-
-std::string without_port(std::string_view name) {
-    if (name.starts_with('[')) return std::string(name.substr(0, name.find(']') + 1));
-    return std::string(name.substr(0, name.find(':')));
-}
-
-// `pds.example.com` is below `*.example.com`.
-bool is_below(std::string_view name, std::string_view pattern) {
-    return pattern.starts_with("*.") && name.ends_with(pattern.substr(1));
-}
 
 // What the relay would have to leave the internet for.
 bool is_private_name(const base::HostAddress& address) {
@@ -136,14 +116,17 @@ std::expected<void, Refusal> Registry::Core::save(const std::string& name) {
     return {};
 }
 
+bool Registry::Core::is_trusted(const HostRow& row) const {
+    const std::string& name = row.address.name;
+    return row.is_trusted || std::ranges::any_of(options.trusted_domains, [&](const auto& domain) {
+               return name == domain || is_below(name, domain);
+           });
+}
+
 HostOrders Registry::Core::orders_of(const Entry& entry) const {
     HostOrders orders;
     orders.limits = entry.row.limits;
-    orders.is_trusted = entry.row.is_trusted;
-    for (const std::string& domain : options.trusted_domains) {
-        const std::string& name = entry.row.address.name;
-        orders.is_trusted |= name == domain || is_below(name, domain);
-    }
+    orders.is_trusted = is_trusted(entry.row);
     orders.begins_live = entry.row.source == HostSource::upstream;
     orders.is_quarantined = entry.row.state == HostState::quarantined;
     // Whoever announced the name may let it point elsewhere after it was checked.
@@ -153,27 +136,11 @@ HostOrders Registry::Core::orders_of(const Entry& entry) const {
     return orders;
 }
 
-void Registry::Core::begin(const std::string& name) {
-    Entry& entry = hosts.at(name);
-    snapshot.reset();
-    if (auto reason = ban_of(name)) {
-        entry.row.state = HostState::banned;
-        entry.row.ban_reason = *reason;
-        return;
-    }
-    if (entry.row.state == HostState::banned) entry.row.state = HostState::pending;
-    fleet.start(entry.row.address, orders_of(entry));
-}
-
 // ----- what others ask for --------------------------------------------------------------------
 
-std::optional<Refusal> Registry::Core::objection(const base::HostAddress& address,
-                                                 const std::string& name, HostSource source,
-                                                 const std::optional<Address>& from) {
-    if (auto reason = ban_of(name)) {
-        return Refusal{Refusal::Why::banned,
-                       name + " is banned" + (reason->empty() ? "" : ": " + *reason)};
-    }
+std::optional<Refusal> Registry::Core::privacy_objection(const base::HostAddress& address,
+                                                         const std::string& name,
+                                                         HostSource source) const {
     const base::PrivateHosts& allowed = options.private_hosts;
     if (source != HostSource::settings && is_private_name(address) && !allowed.allows_all()) {
         const bool is_named = allowed.allows_host(address.name, address.port);
@@ -186,6 +153,17 @@ std::optional<Refusal> Registry::Core::objection(const base::HostAddress& addres
                                "only from its operator (RELAY_ALLOW_PRIVATE_HOSTS)"};
         }
     }
+    return std::nullopt;
+}
+
+std::optional<Refusal> Registry::Core::objection(const base::HostAddress& address,
+                                                 const std::string& name, HostSource source,
+                                                 const std::optional<Address>& from) {
+    if (auto reason = ban_of(name)) {
+        return Refusal{Refusal::Why::banned,
+                       name + " is banned" + (reason->empty() ? "" : ": " + *reason)};
+    }
+    if (auto refusal = privacy_objection(address, name, source)) return refusal;
     if (hosts.size() >= options.max_hosts) {
         return Refusal{Refusal::Why::full, "this relay takes no more hosts (max_hosts)"};
     }
@@ -201,6 +179,10 @@ std::expected<bool, Refusal> Registry::Core::offer(const base::HostAddress& addr
                                                    const std::optional<Address>& from) {
     const std::string name = host_name(address);
     if (auto known = hosts.find(name); known != hosts.end() && !ban_of(name)) {
+        if (known->second.is_left_out) {
+            return refuse(Refusal::Why::full,
+                          name + " is known, but this relay dials no more hosts (max_hosts)");
+        }
         fleet.wake(name);
         return true;
     }
@@ -223,68 +205,9 @@ std::expected<bool, Refusal> Registry::Core::offer(const base::HostAddress& addr
     added[static_cast<std::size_t>(source)]->add_shared();
     ++totals.hosts;  // for who looks before all are counted again
     ++totals.pending;
-    if (hosts.contains(name) && !ban_of(name)) begin(name);
+    to_start.push_back(name);
+    settle();
     return false;
-}
-
-std::optional<std::string> Registry::Core::ban_of(std::string_view name) const {
-    if (auto exact = bans.find(name); exact != bans.end()) return exact->second;
-    std::string rest = without_port(name);
-    if (auto bare = bans.find(rest); bare != bans.end()) return bare->second;
-    for (std::size_t dot = rest.find('.'); dot != rest.npos; dot = rest.find('.', dot + 1)) {
-        auto pattern = bans.find("*" + rest.substr(dot));
-        if (pattern != bans.end()) return pattern->second;
-    }
-    return std::nullopt;
-}
-
-std::vector<std::string> Registry::Core::names_with_ban(bool is_banned_now) const {
-    std::vector<std::string> names;
-    for (const auto& [name, entry] : hosts) {
-        const bool was_banned = entry.row.state == HostState::banned;
-        if (ban_of(name).has_value() == is_banned_now && was_banned != is_banned_now) {
-            names.push_back(name);
-        }
-    }
-    return names;
-}
-
-std::expected<std::size_t, Refusal> Registry::Core::ban(const std::string& target,
-                                                        std::string_view reason) {
-    const store::RowChange change{std::string(ban_prefix) + target,
-                                  Buffer(reason.begin(), reason.end())};
-    if (auto done = rows->write(std::span(&change, 1)); !done) return refuse_disk(done.error());
-    bans.insert_or_assign(target, std::string(reason));
-    const std::vector<std::string> names = names_with_ban(true);
-    for (const std::string& name : names) {
-        Entry& entry = hosts.at(name);
-        entry.row.state = HostState::banned;
-        entry.row.ban_reason = std::string(reason);
-        entry.live.reset();
-        entry.is_dirty = true;
-        snapshot.reset();
-        fleet.stop(name);
-    }
-    return names.size();
-}
-
-std::expected<std::size_t, Refusal> Registry::Core::unban(const std::string& target) {
-    if (!bans.contains(target)) {
-        return refuse(Refusal::Why::unknown, target + " is not banned under this name");
-    }
-    const store::RowChange change{std::string(ban_prefix) + target, std::nullopt};
-    if (auto done = rows->write(std::span(&change, 1)); !done) return refuse_disk(done.error());
-    bans.erase(target);
-    const std::vector<std::string> names = names_with_ban(false);
-    for (const std::string& name : names) {
-        Entry& entry = hosts.at(name);
-        entry.row.ban_reason.clear();
-        entry.row.state =
-            entry.row.last_connected.count() > 0 ? HostState::offline : HostState::pending;
-        entry.is_dirty = true;
-        begin(name);
-    }
-    return names.size();
 }
 
 // ----- what the subscribers report ------------------------------------------------------------
@@ -328,13 +251,16 @@ void Registry::Core::take_report(Entry& entry, HostStatus status) {
         row.state = state;
     }
     row.failure = status.failure;
+    entry.accounts = std::max(entry.accounts, status.accounts);
     entry.live = std::move(status);
 }
 
 void Registry::Core::count_states() {
     std::vector<std::int64_t> counts(by_state.size());
     std::size_t connected = 0;
+    left_out = 0;
     for (const auto& [name, entry] : hosts) {
+        if (entry.is_left_out) ++left_out;
         ++counts[static_cast<std::size_t>(entry.row.state)];
         if (entry.live && entry.live->phase == HostPhase::connected) ++connected;
     }
@@ -359,6 +285,7 @@ void Registry::Core::follow() {
         const bool is_time = env.clock.now() - saved >= std::chrono::minutes(10);
         if (is_time) saved = env.clock.now();
         save_dirty(is_time);
+        start_left_out();
     }
     take_statuses();
     fiber::CancelBlocker blocker;
@@ -416,20 +343,17 @@ std::expected<void, std::string> Registry::open() {
 }
 
 void Registry::start() {
-    std::vector<std::pair<WallMillis, std::string>> order;
-    for (const auto& [name, entry] : core_->hosts) {
-        order.emplace_back(entry.row.last_connected, name);
-    }
-    std::ranges::sort(order, std::greater{});  // those that were reached last go first
-    for (const auto& [last_connected, name] : order) {
-        if (core_->hosts.contains(name)) core_->begin(name);
-    }
+    core_->has_started = true;
+    const std::vector<std::string> names = core_->by_rank();
+    core_->to_start.assign(names.begin(), names.end());
+    core_->settle();
     core_->count_states();
     core_->follower = fiber::spawn("follows hosts", [core = core_.get()] { core->follow(); });
 }
 
 void Registry::stop() {
     core_->follower.cancel_and_join();
+    core_->has_started = false;
 }
 
 std::expected<bool, Refusal> Registry::offer(const base::HostAddress& address, HostSource source,
@@ -475,7 +399,10 @@ std::expected<void, Refusal> Registry::reset_cursor(std::string_view name,
 
 void Registry::set_accounts(const std::map<std::string, std::uint64_t, std::less<>>& accounts) {
     for (const auto& [name, count] : accounts) {
-        if (core_->hosts.contains(name)) core_->fleet.set_accounts(name, count);
+        auto found = core_->hosts.find(name);
+        if (found == core_->hosts.end()) continue;
+        found->second.accounts = std::max(found->second.accounts, count);
+        core_->fleet.set_accounts(name, count);
     }
 }
 

@@ -3,7 +3,9 @@
 // administration come here.
 //
 // A candidate is a row from the first moment (state `pending`) and is retried for ever. Rows follow
-// what the subscribers report, by the pure rules of lifecycle.hpp.
+// what the subscribers report, by the pure rules of lifecycle.hpp. Rows beyond max_hosts, which was
+// larger once, stay and are not dialled: the operator's own hosts go first, then those that were
+// reached last.
 //
 // Owner    Relay.
 // Thread   the main worker; calls may wait (they ask other workers, or the disk) and overlap.
@@ -34,7 +36,7 @@ namespace ringlay::hosts {
 struct HostFleet {
     // Begins and ends a host's subscription, on its worker.
     std::function<void(const base::HostAddress&, const HostOrders&)> start;
-    std::function<void(std::string_view name)> stop;
+    std::function<void(const std::vector<std::string>& names)> stop;
     std::function<void(std::string_view name, const HostOrders&)> change;
     std::function<void(std::string_view name)> wake;  // its next attempt is now
     std::function<void(std::string_view name, std::uint64_t accounts)> set_accounts;

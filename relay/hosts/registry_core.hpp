@@ -1,10 +1,11 @@
-// The inside of the registry. Private to relay/hosts/registry.cpp.
+// The inside of the registry. Private to relay/hosts/registry*.cpp.
 //
 // Owner    Registry.
 // Thread   the main worker. Whatever waits may find other hosts afterwards: entries are looked up
 //          again by name.
 #pragma once
 
+#include <deque>
 #include <map>
 
 #include "relay/hosts/new_host_quota.hpp"
@@ -18,7 +19,9 @@ struct Registry::Core {
         std::uint64_t id = 0;
         HostRow row;
         std::optional<HostStatus> live;
-        bool is_dirty = false;  // the store has another row
+        std::uint64_t accounts = 0;  // the most that were reported; for its next subscriber
+        bool is_dirty = false;       // the store has another row
+        bool is_left_out = false;    // not dialled, since max_hosts others are
     };
 
     Core(env::Env& its_env, base::Logger& its_logger, base::Metrics& metrics, HostFleet its_fleet,
@@ -29,16 +32,31 @@ struct Registry::Core {
     store::RowChange change_of(const std::string& name, Entry& entry);
     std::expected<void, Refusal> save(const std::string& name);
     HostOrders orders_of(const Entry& entry) const;
-    // Starts its subscription, unless it is banned.
-    void begin(const std::string& name);
+    bool is_trusted(const HostRow& row) const;
 
+    // Who is dialled (registry_dials.cpp). What is in these queues is looked at when its turn comes:
+    // a host is stopped if it is not wanted by then, and started if it is. One fiber does it at a
+    // time, so stops and starts of one host never overtake each other.
+    void settle();
+    void stop_unwanted();
+    void start_next();
+    void start_left_out();
+    bool is_wanted(const std::string& name, const base::HostAddress& address) const;
+    std::vector<std::string> by_rank() const;
+
+    std::optional<Refusal> privacy_objection(const base::HostAddress& address,
+                                             const std::string& name, HostSource source) const;
     std::optional<Refusal> objection(const base::HostAddress& address, const std::string& name,
                                      HostSource source, const std::optional<Address>& from);
     std::expected<bool, Refusal> offer(const base::HostAddress& address, HostSource source,
                                        const std::optional<Address>& from);
+
+    // Bans (registry_bans.cpp).
     std::optional<std::string> ban_of(std::string_view name) const;
     // Whose state does not say yet that they are, or are not, banned.
     std::vector<std::string> names_with_ban(bool is_banned_now) const;
+    void mark_banned(Entry& entry, std::string_view reason);
+    void mark_not_connected(Entry& entry);
     std::expected<std::size_t, Refusal> ban(const std::string& target, std::string_view reason);
     std::expected<std::size_t, Refusal> unban(const std::string& target);
 
@@ -59,6 +77,13 @@ struct Registry::Core {
     std::uint64_t next_id = 1;
     NewHostQuota quota;
     Totals totals;
+    bool has_started = false;
+    std::map<std::string, base::HostAddress, std::less<>> running;  // that the fleet has
+    std::deque<std::string> to_stop;
+    std::deque<std::string> to_start;
+    bool is_settling = false;
+    fiber::Event settled;
+    std::size_t left_out = 0;  // of the last count
     bool is_asking = false;
     fiber::Event asked;
     std::shared_ptr<const std::vector<HostView>> snapshot;  // for views(); none: something changed
@@ -70,5 +95,21 @@ struct Registry::Core {
     std::vector<base::Counter*> refusals;
     fiber::Task follower;
 };
+
+inline std::unexpected<Refusal> refuse(Refusal::Why why, std::string words) {
+    return std::unexpected(Refusal{why, std::move(words)});
+}
+
+inline std::unexpected<Refusal> refuse_disk(const Error& error) {
+    return refuse(Refusal::Why::disk, "it could not be written down: " + std::string(error.what));
+}
+
+// `pds.example.com` is below `*.example.com`.
+inline bool is_below(std::string_view name, std::string_view pattern) {
+    return pattern.starts_with("*.") && name.ends_with(pattern.substr(1));
+}
+
+constexpr std::string_view host_prefix = "h:";  // keys of rows
+constexpr std::string_view ban_prefix = "b:";   // of bans: a name, or `*.domain`
 
 }  // namespace ringlay::hosts

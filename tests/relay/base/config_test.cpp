@@ -384,6 +384,11 @@ TEST_CASE("settings are checked against each other") {
         CHECK(parsed({"--bind", every, "--http-bind", every}, {}).config.bind == every);
     }
     CHECK(parsed({"--port", "0", "--http-port", "0"}, {}).config.http_port == 0);
+    CHECK_THAT(refusal({"--max-hosts", "24577", "--workers", "1"}, {}),
+               Contains("workers must be at least 2, not 1"));
+    CHECK(parsed({"--max-hosts", "24576", "--workers", "1"}, {}).config.workers == 1);
+    CHECK(parsed({"--max-hosts", "100000", "--workers", "5"}, {}).config.max_hosts == 100'000);
+    CHECK_THAT(refusal({"--max-hosts", "100001"}, {}), Contains("1 to 100000"));
     CHECK_THAT(refusal({"--retention-bytes", "511MiB"}, {}), Contains("twice segment_bytes"));
     CHECK(parsed({"--retention-bytes", "512MiB"}, {}).config.retention_bytes == 512u << 20);
 }

@@ -16,6 +16,8 @@ struct FakeFleet {
     std::map<std::string, HostOrders> running;
     std::vector<std::string> said;
     std::map<std::string, HostStatus> reports;
+    std::function<void()> on_start;  // while it waits for that
+    std::function<void()> on_stop;
 
     HostFleet functions() {
         return {
@@ -23,11 +25,15 @@ struct FakeFleet {
                 [this](const base::HostAddress& address, const HostOrders& orders) {
                     running.insert_or_assign(host_name(address), orders);
                     said.push_back("start " + host_name(address));
+                    if (on_start) on_start();
                 },
             .stop =
-                [this](std::string_view name) {
-                    running.erase(std::string(name));
-                    said.push_back("stop " + std::string(name));
+                [this](const std::vector<std::string>& names) {
+                    if (on_stop) on_stop();
+                    for (const std::string& name : names) {
+                        running.erase(name);
+                        said.push_back("stop " + name);
+                    }
                 },
             .change =
                 [this](std::string_view name, const HostOrders& orders) {
@@ -63,7 +69,8 @@ struct Life {
     Life(support::TestWorld& world, RegistryOptions options)
         : metrics(world.worker_count()), logger(base::LogLevel::error, base::LogFormat::text) {
         options.data_dir = world.directory().path();
-        options.poll_interval = 1h;  // the tests look themselves
+        // The tests look themselves.
+        if (options.poll_interval == RegistryOptions().poll_interval) options.poll_interval = 1h;
         registry.emplace(world.env(), logger, metrics, fleet.functions(), std::move(options));
         auto opened = registry->open();
         REQUIRE(opened);
@@ -304,4 +311,108 @@ TEST_ON_BOTH_KERNELS("states follow what the subscriptions report") {
     life.fleet.reports["a"].phase = HostPhase::waiting;
     static_cast<void>(fiber::sleep_for(1100ms));
     CHECK(life.registry->view("a.example")->row.state == HostState::offline);
+}
+
+TEST_ON_BOTH_KERNELS(
+    "at most max_hosts are dialled: the operator's own first, then those reached last") {
+    const base::HostAddress settings{"settings.example", 443, true};
+    {
+        Life life(world, options_with({settings}));
+        for (std::string_view name : {"never.example", "long-ago.example", "lately.example"}) {
+            CHECK(life.offer(name, HostSource::upstream).has_value());
+        }
+        CHECK(life.offer("admin.example", HostSource::admin).has_value());
+        for (std::string name : {"long-ago.example", "lately.example"}) {
+            HostStatus connected;
+            connected.name = name;
+            connected.phase = HostPhase::connected;
+            life.fleet.reports = {{name, connected}};
+            static_cast<void>(fiber::sleep_for(1100ms));
+            life.registry->views();
+        }
+    }
+    RegistryOptions options = options_with({settings});
+    options.max_hosts = 3;
+    options.poll_interval = 5ms;
+    Life life(world, options);
+    CHECK(life.fleet.names() == Names{"settings.example", "admin.example", "lately.example"});
+    const HostView out = life.registry->view("long-ago.example").value();
+    CHECK(out.row.failure == "not dialled: max_hosts");
+    CHECK(out.row.state == HostState::offline);
+    CHECK(life.registry->view("never.example")->row.state == HostState::pending);
+    auto offered = life.offer("long-ago.example", HostSource::crawl);
+    REQUIRE_FALSE(offered);
+    CHECK(offered.error().why == Refusal::Why::full);
+    CHECK(offered.error().words.contains("dials no more hosts"));
+
+    // A ban makes room; so does not what is lifted while there is none.
+    CHECK(life.registry->ban("lately.example", "spam").value() == 1);
+    for (int i = 0; i < 1000 && life.fleet.running.size() < 3; ++i) {
+        static_cast<void>(fiber::sleep_for(5ms));
+    }
+    CHECK(life.fleet.names() == Names{"settings.example", "admin.example", "long-ago.example"});
+    CHECK(life.registry->unban("lately.example").value() == 1);
+    CHECK(life.fleet.running.size() == 3);
+    CHECK(life.registry->view("lately.example")->row.failure == "not dialled: max_hosts");
+}
+
+TEST_ON_BOTH_KERNELS("a host that was blocked comes back with the accounts it had") {
+    Life life(world, options_with());
+    CHECK(life.offer("a.example", HostSource::crawl).has_value());
+    CHECK(life.offer("b.example", HostSource::crawl).has_value());
+    life.registry->set_accounts({{"a.example", 1000}, {"b.example", 2000}});
+    HostStatus more;
+    more.name = "a.example";
+    more.accounts = 1200;
+    life.fleet.reports = {{"a.example", more}};
+    static_cast<void>(fiber::sleep_for(1100ms));
+    life.registry->views();
+    for (std::string_view name : {"a.example", "b.example"}) {
+        CHECK(life.registry->ban(name, "").value() == 1);
+        life.fleet.said.clear();
+        CHECK(life.registry->unban(name).value() == 1);
+        REQUIRE(life.fleet.said.size() == 2);
+        CHECK(life.fleet.said[0] == "start " + std::string(name));
+        CHECK(life.fleet.said[1] ==
+              std::string(name) + (name == "a.example" ? " has 1200" : " has 2000"));
+    }
+}
+
+TEST_ON_BOTH_KERNELS("bans that overlap leave running exactly what no ban hits") {
+    const Names all{"a.evil.com", "b.evil.com", "c.evil.com"};
+    Life life(world, options_with());
+    for (const std::string& name : all) CHECK(life.offer(name, HostSource::admin).has_value());
+    // Another request that comes while the fleet is waited for.
+    fiber::TaskGroup others;
+    auto meanwhile = [&](std::function<void()>& hook, std::function<void()> request) {
+        hook = [&others, request, is_first = true]() mutable {
+            if (!std::exchange(is_first, false)) return;
+            others.spawn("asks meanwhile", request);
+            static_cast<void>(fiber::sleep_for(20ms));
+        };
+    };
+    auto finish = [&] {
+        while (others.size() > 0) static_cast<void>(fiber::sleep_for(1ms));
+    };
+    Registry& registry = *life.registry;
+    meanwhile(life.fleet.on_stop, [&] { CHECK(registry.unban("*.evil.com").value() == 3); });
+    CHECK(registry.ban("*.evil.com", "spam").value() == 3);
+    finish();
+    CHECK(life.fleet.names() == all);
+    for (const std::string& name : all) {
+        CHECK(registry.view(name)->row.state == HostState::pending);
+        CHECK(registry.view(name)->row.ban_reason == "");
+    }
+
+    CHECK(registry.ban("*.evil.com", "spam").value() == 3);
+    meanwhile(life.fleet.on_start, [&] { CHECK(registry.ban("b.evil.com", "").value() == 1); });
+    CHECK(registry.unban("*.evil.com").value() == 3);
+    finish();
+    CHECK(life.fleet.names() == Names{"a.evil.com", "c.evil.com"});
+
+    meanwhile(life.fleet.on_stop, [&] { CHECK(registry.unban("b.evil.com").value() == 0); });
+    CHECK(registry.ban("*.evil.com", "again").value() == 2);
+    finish();
+    CHECK(life.fleet.names().empty());
+    CHECK(registry.view("b.evil.com")->row.state == HostState::banned);
 }
