@@ -72,6 +72,7 @@ Relay::Relay(env::Runtime& runtime, env::Env& env, base::Logger& logger, RelayOp
       strangers_(options_.tls, options_.config.allow_private_hosts.allows_all()
                                    ? options_.config.allow_private_hosts
                                    : base::PrivateHosts()),
+      messages_(options_.partial_message_bytes),
       metrics_(worker_count(options_.config)) {}
 
 Relay::~Relay() = default;
@@ -252,6 +253,7 @@ void Relay::start_shards() {
                 hosts::HostRoomOptions{.user_agent = options_.user_agent,
                                        .outbound = &outbound_,
                                        .strangers = &strangers_,
+                                       .messages = &messages_,
                                        .events_per_second = config.host_events_per_second,
                                        .dial = hosts::DialLimits().share(config.workers)});
         });

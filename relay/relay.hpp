@@ -37,6 +37,7 @@
 #include "relay/identity/identity_metrics.hpp"
 #include "relay/ingest/ingest_metrics.hpp"
 #include "relay/ingest/shard.hpp"
+#include "relay/net/message_budget.hpp"
 #include "relay/net/outbound.hpp"
 
 namespace rocksdb {
@@ -54,6 +55,7 @@ struct RelayOptions {
     rocksdb::Env* index_env = nullptr;              // where the database is; nullptr: on the disk
     const crypto::TlsClientContext* tls = nullptr;  // nullptr: hosts and directories by plain HTTP
     ingest::ShardOptions shard;                     // beyond what config says
+    std::uint64_t partial_message_bytes = net::MessageBudget::default_bytes;
     // Called once everything is started, with the ports that were bound.
     std::function<void(const Address& firehose, const Address& http)> on_started;
     // More for /metrics, from whoever knows the process.
@@ -112,6 +114,7 @@ class Relay {
     void register_common_names();
     void register_queues();
     void register_outbound();
+    void register_messages();
     void register_http();
     void register_workers();
     void say(base::LogLevel level, std::string_view event, base::LogFields fields = {});
@@ -129,6 +132,7 @@ class Relay {
     const RelayOptions options_;
     const net::Outbound outbound_;
     const net::Outbound strangers_;  // to whom strangers point: nothing private, unless all is
+    net::MessageBudget messages_;    // of hosts, that have come in part
     WallMillis started_{};
     std::atomic<fiber::Worker*> main_worker_{nullptr};
     StopRequest stop_request_;

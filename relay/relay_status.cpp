@@ -183,6 +183,7 @@ void Relay::register_metrics() {
     register_common_names();
     register_queues();
     register_outbound();
+    register_messages();
     register_http();
     register_workers();
     if (options_.add_metrics) options_.add_metrics(metrics_);
@@ -228,6 +229,8 @@ void Relay::register_queues() {
                    [this] { return static_cast<double>(log_->log->tail().memory_bytes()); });
     metrics_.queue("consumers", options_.config.max_consumers,
                    [this] { return static_cast<double>(firehose_metrics_->consumers.value()); });
+    metrics_.queue("partial_messages", messages_.bound_bytes(),
+                   [this] { return static_cast<double>(messages_.held_bytes()); });
     net::HttpServerOptions http;
     metrics_.queue("http_connections", 2 * http.max_connections, [this] {
         return static_cast<double>(ports_->counters.open_connections.load());
@@ -248,6 +251,20 @@ void Relay::register_outbound() {
             &net::Outbound::handshakes);
     counter("relay_tls_handshake_failures_total", "TLS handshakes that failed.",
             &net::Outbound::handshake_failures);
+}
+
+void Relay::register_messages() {
+    auto counter = [&](std::string_view name, std::string_view help, const auto& number) {
+        metrics_.callback(base::Metrics::Kind::counter, name, help, [&number] {
+            return static_cast<double>(number.load(std::memory_order_relaxed));
+        });
+    };
+    counter("relay_host_message_waits_total",
+            "Times a host was not read because large messages of others had taken the memory.",
+            messages_.waits);
+    counter("relay_host_messages_unfinished_total",
+            "Connections to hosts ended because a message did not come to its end in time.",
+            messages_.unfinished);
 }
 
 void Relay::register_http() {

@@ -15,6 +15,7 @@ HostRoom::HostRoom(env::Env& env, const ingest::Shards& shards, ingest::IngestMe
                .metrics = metrics,
                .outbound = options.outbound,
                .strangers = options.strangers,
+               .messages = options.messages,
                .gate = gate_,
                .user_agent = std::move(options.user_agent),
                .events_per_second = options.events_per_second,

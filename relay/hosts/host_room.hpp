@@ -20,6 +20,7 @@ struct HostRoomOptions {
     std::string user_agent;
     const net::Outbound* outbound = nullptr;   // nullptr: plain, to anywhere
     const net::Outbound* strangers = nullptr;  // for hosts that strangers announced
+    net::MessageBudget* messages = nullptr;    // of what has come in part; nullptr: no bound
     std::uint32_t events_per_second = 50;      // of a host without accounts
     DialLimits dial;                           // this worker's share
 };

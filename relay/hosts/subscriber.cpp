@@ -198,6 +198,7 @@ Subscriber::End Subscriber::connect_and_read() {
     net::WebSocketClientOptions options;
     options.deadline = Deadline::in(connect_timeout);
     options.outbound = orders_.is_strangers ? context_.strangers : context_.outbound;
+    options.messages = context_.messages;
     options.headers.add("User-Agent", context_.user_agent);
     context_.metrics.dialling.add(1);
     auto client = net::WebSocketClient::connect(context_.env, *parsed, options);

@@ -49,6 +49,7 @@ struct HostContext {
     HostMetrics& metrics;
     const net::Outbound* outbound;   // nullptr: plain, to anywhere
     const net::Outbound* strangers;  // for hosts that strangers announced
+    net::MessageBudget* messages;    // nullptr: no bound
     DialGate& gate;
     std::string user_agent;
     std::uint32_t events_per_second;  // of a host without accounts

@@ -17,6 +17,11 @@ constexpr std::size_t max_unsent_bytes = 4096;
 constexpr double control_frames_per_second = 5, control_frames_at_once = 100;
 constexpr std::uint64_t max_refusal_body_bytes = 64 * 1024;
 constexpr std::size_t max_quoted_bytes = 200;
+// How long a message may take from its first byte: slow lines have to come through.
+constexpr Nanos message_grace = std::chrono::seconds(60);
+constexpr std::uint64_t least_bytes_per_second = 20'000;
+constexpr int hurry = 4;  // so much less time while others wait for the memory
+constexpr Nanos look_for_others = std::chrono::seconds(5);
 
 // The beginning of an answer's body as one line.
 std::string quoted(std::string_view body) {
@@ -60,17 +65,23 @@ Buffer WebSocketMessage::into_buffer() && {
 }
 
 struct WebSocketClient::State {
-    State(const env::Env& doors, Stream connected, std::uint64_t max_message_bytes)
+    State(const env::Env& doors, Stream connected, const WebSocketClientOptions& options)
         : env(doors),
           stream(std::move(connected)),
+          max_message_bytes(options.max_message_bytes),
           decoder({WebSocketDecoder::Role::client, WebSocketDecoder::Data::deliver,
-                   max_message_bytes}) {}
+                   options.max_message_bytes}),
+          messages(options.messages),
+          share(options.messages) {}
 
     MaskKey new_mask();
     Result<void> queue(const ControlFrame& frame);
     Result<void> flush_now();
     Result<void> flush(Deadline deadline);
     Result<void> read_more(Deadline deadline);
+    Result<void> begin_part(Deadline deadline);
+    Result<StreamChunk> receive_in_time(Deadline deadline);
+    Deadline part_deadline() const;
     Result<std::optional<WebSocketDecoder::Event>> next_event();
     std::unexpected<Error> refuse(std::uint16_t code, Error error);
     WebSocketMessage message_of(const WebSocketDecoder::Event& event);
@@ -78,7 +89,11 @@ struct WebSocketClient::State {
 
     env::Env env;
     Stream stream;
+    const std::uint64_t max_message_bytes;
     WebSocketDecoder decoder;
+    MessageBudget* messages;
+    MessageShare share;               // of a large message that is coming
+    std::optional<Nanos> part_since;  // when the first of what is there in part was seen
     TokenBucket control_frames{control_frames_per_second, control_frames_at_once};
     HttpResponse handshake;
     Buffer rest;                    // came together with the handshake
@@ -143,7 +158,12 @@ Result<void> WebSocketClient::State::flush(Deadline deadline) {
 Result<void> WebSocketClient::State::read_more(Deadline deadline) {
     chunk = StreamChunk();
     rest = Buffer();
-    auto received = stream.receive(deadline);
+    if (decoder.is_between_messages()) {
+        part_since.reset();
+    } else if (auto begun = begin_part(deadline); !begun) {
+        return begun;
+    }
+    auto received = receive_in_time(deadline);
     if (!received) {
         bool may_go_on =
             received.error().code == Errc::timed_out || received.error().code == Errc::cancelled;
@@ -161,12 +181,56 @@ Result<void> WebSocketClient::State::read_more(Deadline deadline) {
     return {};
 }
 
+// A message has come in part: its time runs, and a large one needs room before more of it is read.
+Result<void> WebSocketClient::State::begin_part(Deadline deadline) {
+    if (!part_since) part_since = env.clock.now();
+    const std::uint64_t announced = decoder.announced_bytes();
+    if (share.holds_any() || announced <= MessageBudget::unbudgeted_bytes) return {};
+    const Nanos asked = env.clock.now();
+    auto taken = share.take(decoder.has_announced_all() ? announced : max_message_bytes, deadline);
+    // Meanwhile the peer was not read: that is not its fault.
+    if (const Nanos now = env.clock.now(); now > asked) {
+        last_heard = now;
+        part_since = now;
+    }
+    return taken;
+}
+
+Deadline WebSocketClient::State::part_deadline() const {
+    if (!part_since) return Deadline::never();
+    const auto seconds = decoder.announced_bytes() / least_bytes_per_second;
+    const Nanos time = message_grace + std::chrono::seconds(seconds);
+    const bool is_wanted = share.holds_any() && messages->has_waiting();
+    return {*part_since + (is_wanted ? time / hurry : time)};
+}
+
+Result<StreamChunk> WebSocketClient::State::receive_in_time(Deadline deadline) {
+    for (;;) {
+        const Deadline end = part_deadline();
+        if (env.clock.now() >= end.at) {
+            if (messages != nullptr) messages->unfinished.fetch_add(1, std::memory_order_relaxed);
+            return refuse(close_code::policy,
+                          {Errc::malformed, "websocket: a message took too long to come"});
+        }
+        Deadline pause = earlier(deadline, end);
+        if (share.holds_any()) pause = earlier(pause, Deadline::in(look_for_others));
+        auto received = stream.receive(pause);
+        const bool goes_on =
+            !received && received.error().code == Errc::timed_out && pause != deadline;
+        if (!goes_on) return received;
+    }
+}
+
 // The next event of the bytes that are here; pings and a close are answered.
 Result<std::optional<WebSocketDecoder::Event>> WebSocketClient::State::next_event() {
     using Kind = WebSocketDecoder::Event::Kind;
     auto event = decoder.next(input);
     if (!event) return refuse(decoder.violation_code(), event.error());
     if (!*event) return event;
+    if ((*event)->kind == Kind::message) {
+        part_since.reset();
+        share.give_back();
+    }
     const bool is_control = (*event)->kind == Kind::ping || (*event)->kind == Kind::pong;
     if (is_control && !control_frames.take(last_heard)) {
         return refuse(close_code::policy, {Errc::malformed, "websocket: too many pings"});
@@ -240,7 +304,7 @@ std::expected<WebSocketClient, Failure> WebSocketClient::connect(
         failure.http_status = answer->response.status;
         return std::unexpected(std::move(failure));
     }
-    auto state = std::make_unique<State>(env, std::move(*stream), options.max_message_bytes);
+    auto state = std::make_unique<State>(env, std::move(*stream), options);
     state->handshake = std::move(answer->response);
     state->rest = std::move(answer->rest);
     state->input = state->rest;

@@ -2,9 +2,11 @@
 //
 // Owner    one fiber that calls receive() and close(); send_ping() may come from others of the same
 //          worker. Destroyed with an open connection, it just hangs up.
-// Bound    one message (max_message_bytes); 4 KiB of control frames that the peer has not taken:
-//          beyond it pongs are dropped, the peer is not listening anyway. More than 5 pings a
-//          second end the connection, once 100 have come at once.
+// Bound    one message (max_message_bytes), that has a minute to come, and a second for each 20 KB;
+//          its memory is taken out of a MessageBudget, and while others wait for that it has a
+//          quarter of the time. 4 KiB of control frames that the peer has not taken: beyond it
+//          pongs are dropped, the peer is not listening anyway. More than 5 pings a second end the
+//          connection, once 100 have come at once.
 // Errors   of connect(): Failure, with a sentence. Of receive(): timed_out (call again), cancelled,
 //          closed (close_info() says how), malformed or too_large (the peer was told, it is over).
 // Source   RFC 6455.
@@ -17,6 +19,7 @@
 
 #include "relay/net/dial.hpp"
 #include "relay/net/http_message.hpp"
+#include "relay/net/message_budget.hpp"
 #include "relay/net/websocket_frame.hpp"
 
 namespace ringlay::net {
@@ -26,6 +29,7 @@ struct WebSocketClientOptions {
     const Outbound* outbound = nullptr;     // nullptr: plain TCP to anywhere, no TLS
     HttpHeaders headers;                    // User-Agent and the like
     std::uint64_t max_message_bytes = 5'000'000;
+    MessageBudget* messages = nullptr;  // of those that have come in part; nullptr: no bound
 };
 
 // One message, with its bytes. They lie in the buffer in which they were received if they can; that
@@ -75,7 +79,7 @@ class WebSocketClient {
     // Says goodbye and waits for the peer to say it, too; messages that still come are dropped.
     Result<void> close(std::uint16_t code, std::string_view reason, Deadline deadline);
 
-    // When the peer last sent anything, by the worker's clock.
+    // When the peer last sent anything, or was not listened to, by the worker's clock.
     Nanos last_heard() const;
     std::uint64_t received_bytes() const;
     const Address& peer() const;

@@ -169,6 +169,15 @@ bool WebSocketDecoder::is_between_messages() const {
     return header_size_ == 0 && !frame_ && !message_opcode_;
 }
 
+std::uint64_t WebSocketDecoder::announced_bytes() const {
+    const bool is_coming = message_opcode_ || (frame_ && !is_control(frame_->opcode));
+    return is_coming ? message_bytes_ : 0;
+}
+
+bool WebSocketDecoder::has_announced_all() const {
+    return frame_ && !is_control(frame_->opcode) && frame_->is_final;
+}
+
 std::unexpected<Error> WebSocketDecoder::violation(std::uint16_t code, std::string_view what) {
     violation_code_ = code;
     return fail(code == close_code::too_big ? Errc::too_large : Errc::malformed, what);

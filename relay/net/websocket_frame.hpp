@@ -127,6 +127,10 @@ class WebSocketDecoder {
 
     // Nothing has come since the last complete frame, and no message is half there.
     bool is_between_messages() const;
+    // Of the message that is coming: what its frames have announced, 0 if none is coming; and
+    // whether that is all of it, or more frames follow.
+    std::uint64_t announced_bytes() const;
+    bool has_announced_all() const;
     bool has_closed() const { return has_closed_; }
     std::uint64_t discarded_bytes() const { return discarded_bytes_; }
     std::size_t buffered_bytes() const { return message_.capacity(); }

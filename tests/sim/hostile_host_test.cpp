@@ -162,6 +162,16 @@ std::vector<Way> ways() {
              }
          },
          2},
+        {"a large message of which a byte comes now and then",
+         [](env::Socket& socket) {
+             if (!upgrade(socket)) return;
+             const Buffer part(64 * 1024, 'x');
+             if (!send_frame(socket, Opcode::binary, part, true, 4'900'000)) return;
+             while (send(socket, "x")) {
+                 if (!fiber::sleep_for(20s)) return;
+             }
+         },
+         2},
         {"the largest seq, then FutureCursor for ever",
          [](env::Socket& socket) {
              if (!upgrade(socket)) return;

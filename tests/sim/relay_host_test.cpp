@@ -439,6 +439,32 @@ TEST_CASE("a host that falls silent is pinged and then dialled again; one that a
     CHECK(stage.host->cursors.size() == 2);
 }
 
+TEST_CASE(
+    "a large message that never comes to its end holds memory within a bound, and not for ever") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        connection.send(event(connection.number));
+        if (connection.number > 1) return connection.live_on();
+        net::EncodedHeader header = net::encode_header({.is_final = true,
+                                                        .opcode = net::Opcode::binary,
+                                                        .mask = {},
+                                                        .payload_bytes = 4'900'000});
+        bool goes = connection.socket.send(header.bytes(), Deadline::never()).has_value();
+        while (goes) {
+            goes = connection.socket.send(Buffer{'x'}, Deadline::never()) && fiber::sleep_for(20s);
+        }
+    });
+    CHECK(stage.seen(1) == contents({1}));
+    stage.line.world.run_for(60s);
+    CHECK(stage.shows("relay_queue_depth{queue=\"partial_messages\"} 4900000"));
+    CHECK(stage.shows("relay_queue_bound{queue=\"partial_messages\"} 268435456"));
+    CHECK(stage.shows("relay_host_messages_unfinished_total 0"));
+    CHECK(stage.seen(2) == contents({1, 2}));
+    CHECK(stage.shows("relay_queue_depth{queue=\"partial_messages\"} 0"));
+    CHECK(stage.shows("relay_host_messages_unfinished_total 1"));
+    CHECK(stage.page("/_stats").find("stream: websocket: a message took too long to come") !=
+          std::string::npos);
+}
+
 TEST_CASE("messages pass that are as large as allowed with our seq; larger ones are stepped over") {
     auto sized = [](std::uint64_t seq, std::size_t size_bytes) {
         Buffer sample = event(seq, 4'999'000);

@@ -474,3 +474,176 @@ TEST_ON_BOTH_KERNELS("a peer that takes no pongs costs a bounded buffer") {
     CHECK(client->received_bytes() > 10'000);
     stop = true;
 }
+
+namespace {
+
+// A frame of which only the first bytes are sent.
+void begin_frame(env::Socket& socket, std::size_t claimed_bytes, std::size_t sent_bytes,
+                 bool is_final = true) {
+    EncodedHeader header = encode_header({is_final, Opcode::binary, {}, claimed_bytes});
+    static_cast<void>(socket.send(header.bytes(), soon()));
+    static_cast<void>(socket.send(Buffer(sent_bytes, 'x'), soon()));
+}
+
+// The rest of a frame, so much of it each second; false: the peer has hung up.
+bool drip(env::Socket& socket, std::size_t count, std::size_t bytes_a_second) {
+    const Buffer bytes(bytes_a_second, 'x');
+    for (; count > 0; count -= std::min(count, bytes.size())) {
+        static_cast<void>(fiber::sleep_for(seconds(1)));
+        if (!socket.send(Bytes(bytes).first(std::min(count, bytes.size())), soon())) return false;
+    }
+    return true;
+}
+
+// What receive() says in the end: `timed_out` is asked again.
+Result<WebSocketMessage> receive_patiently(WebSocketClient& client) {
+    for (;;) {
+        auto message = client.receive(soon());
+        if (message || message.error().code != Errc::timed_out) return message;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a message that does not come to its end ends the connection; a slow one comes through") {
+    support::in_simulation({1}, [](support::TestWorld& world) {
+        struct Case {
+            std::size_t claimed_bytes;
+            std::size_t bytes_a_second;
+            Nanos lasts;
+            bool is_taken;
+        };
+        for (const Case& its : {Case{3'000'000, 30'000, seconds(100), true},
+                                Case{3'000'000, 1, seconds(60 + 150), false},
+                                Case{100, 1, seconds(60), false}, Case{50, 1, seconds(50), true}}) {
+            CAPTURE(its.claimed_bytes, its.bytes_a_second);
+            SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer) {
+                begin_frame(socket, its.claimed_bytes, 0);
+                drip(socket, its.claimed_bytes, its.bytes_a_second);
+                read_all(socket, std::chrono::hours(1));
+            });
+            MessageBudget budget(1 << 30);
+            WebSocketClientOptions options;
+            options.messages = &budget;
+            auto client = connect(world.env(), server.url(), options);
+            REQUIRE(client.has_value());
+            const Nanos began = world.env().clock.now();
+            auto message = receive_patiently(*client);
+            const Nanos lasted = world.env().clock.now() - began;
+            CHECK(message.has_value() == its.is_taken);
+            CHECK(lasted >= its.lasts - seconds(1));
+            CHECK(lasted <= its.lasts + seconds(5));
+            CHECK(budget.unfinished.load() == (its.is_taken ? 0 : 1));
+            if (!message) {
+                CHECK(message.error().code == Errc::malformed);
+                CHECK(message.error().what == "websocket: a message took too long to come");
+            }
+        }
+    });
+}
+
+TEST_CASE("who has no room for a large message is not read, goes on later, and is not dead") {
+    support::in_simulation({1}, [](support::TestWorld& world) {
+        MessageBudget budget(200'000);
+        SpeakingServer slow(world.env(), [&](env::Socket& socket, Buffer) {
+            begin_frame(socket, 150'000, 1000);
+            static_cast<void>(fiber::sleep_for(seconds(14)));
+            static_cast<void>(socket.send(Buffer(149'000, 'x'), soon()));
+            read_all(socket);
+        });
+        SpeakingServer large(world.env(), [&](env::Socket& socket, Buffer) {
+            send_frame(socket, Opcode::binary, std::string(100'000, 'y'));
+            read_all(socket);
+        });
+        SpeakingServer small(world.env(), [&](env::Socket& socket, Buffer) {
+            send_frame(socket, Opcode::binary, std::string(65'536, 'z'));
+            read_all(socket);
+        });
+        WebSocketClientOptions options;
+        options.messages = &budget;
+        auto first = connect(world.env(), slow.url(), options);
+        auto second = connect(world.env(), large.url(), options);
+        auto third = connect(world.env(), small.url(), options);
+        REQUIRE((first && second && third));
+        fiber::Task reader = fiber::spawn("reads the slow one", [&] {
+            auto message = receive_patiently(*first);
+            CHECK((message && message->bytes().size() == 150'000));
+        });
+        static_cast<void>(fiber::sleep_for(seconds(2)));
+        CHECK(budget.held_bytes() == 150'000);
+
+        const Nanos began = world.env().clock.now();
+        auto waits = second->receive(Deadline::in(seconds(5)));
+        REQUIRE_FALSE(waits.has_value());
+        CHECK(waits.error().code == Errc::timed_out);
+        CHECK(second->last_heard() >= began + seconds(5));
+        CHECK(second->received_bytes() <= MessageBudget::unbudgeted_bytes);
+        CHECK(budget.waits.load() == 1);
+        auto passes = third->receive(soon());  // small ones need no room
+        CHECK((passes && passes->bytes().size() == 65'536));
+
+        auto message = receive_patiently(*second);
+        REQUIRE(message.has_value());
+        CHECK(message->bytes().size() == 100'000);
+        CHECK(world.env().clock.now() - began >= seconds(10));
+        reader.join();
+        CHECK(budget.held_bytes() == 0);
+    });
+}
+
+TEST_CASE("while others wait for its room, a large message has a quarter of the time") {
+    support::in_simulation({1}, [](support::TestWorld& world) {
+        MessageBudget budget(200'000);
+        SpeakingServer never(world.env(), [&](env::Socket& socket, Buffer) {
+            begin_frame(socket, 200'000, 1000);
+            read_all(socket, std::chrono::hours(1));
+        });
+        SpeakingServer large(world.env(), [&](env::Socket& socket, Buffer) {
+            send_frame(socket, Opcode::binary, std::string(100'000, 'y'));
+            read_all(socket);
+        });
+        WebSocketClientOptions options;
+        options.messages = &budget;
+        std::optional<WebSocketClient> holder = connect(world.env(), never.url(), options).value();
+        const Nanos began = world.env().clock.now();
+        fiber::Task reader = fiber::spawn("reads what does not come", [&] {
+            CHECK(receive_patiently(*holder).error().code == Errc::malformed);
+            holder.reset();  // the connection ends, and gives back what it had
+        });
+        static_cast<void>(fiber::sleep_for(seconds(1)));
+        auto other = connect(world.env(), large.url(), options);
+        REQUIRE(other.has_value());
+        CHECK(receive_patiently(*other).has_value());
+        const Nanos lasted = world.env().clock.now() - began;
+        CHECK(lasted >= seconds(17));  // (60 + 10) / 4
+        CHECK(lasted <= seconds(25));
+        reader.join();
+    });
+}
+
+TEST_CASE("a message whose parts go on takes room for the largest there may be, once") {
+    support::in_simulation({1}, [](support::TestWorld& world) {
+        MessageBudget budget(10'000'000);
+        SpeakingServer server(world.env(), [&](env::Socket& socket, Buffer) {
+            send_frame(socket, Opcode::binary, std::string(60'000, 'a'), false);
+            static_cast<void>(fiber::sleep_for(seconds(2)));
+            send_frame(socket, Opcode::continuation, std::string(60'000, 'b'), false);
+            static_cast<void>(fiber::sleep_for(seconds(2)));
+            send_frame(socket, Opcode::ping, "");
+            send_frame(socket, Opcode::continuation, std::string(60'000, 'c'), true);
+            read_all(socket);
+        });
+        WebSocketClientOptions options;
+        options.messages = &budget;
+        auto client = connect(world.env(), server.url(), options);
+        REQUIRE(client.has_value());
+        CHECK_FALSE(client->receive(Deadline::in(seconds(1))).has_value());
+        CHECK(budget.held_bytes() == 0);
+        CHECK_FALSE(client->receive(Deadline::in(seconds(2))).has_value());
+        CHECK(budget.held_bytes() == options.max_message_bytes);
+        auto message = client->receive(soon());
+        REQUIRE(message.has_value());
+        CHECK(message->bytes().size() == 180'000);
+        CHECK(budget.held_bytes() == 0);
+    });
+}
