@@ -99,7 +99,14 @@ std::optional<Consumer::End> Consumer::send_some() {
             }
         }
         seat_.replays.store(!view->empty() && reader_->was_cold(), std::memory_order_relaxed);
-        if (view->empty()) return wait_for_work();
+        if (view->empty()) {
+            debt_.reset();
+            return wait_for_work();
+        }
+        if (!debt_) {
+            debt_ = {context_.env.clock.now(),
+                     std::min(context_.limits.least_progress_bytes, reader_->lag_bytes())};
+        }
         Bytes bytes = view->bytes();
         // Cuts fall anywhere: while there is much to send, a boundary would be met by chance only,
         // and the answer to a ping would wait for the head.
@@ -119,12 +126,25 @@ std::optional<Consumer::End> Consumer::send_some() {
     frames_counted_ = reader_->frames_delivered();
     if (taken == 0) return wait_writable();
     last_sent_ = context_.env.clock.now();
+    if (taken >= debt_->bytes) {
+        debt_.reset();
+    } else {
+        debt_->bytes -= taken;
+    }
     return std::nullopt;
+}
+
+// Its socket is full. Whoever takes a byte now and then would keep its seat for ever; so it has to
+// take much before the time begins anew.
+Deadline Consumer::stall_deadline() const {
+    const Nanos since = debt_ ? debt_->since : context_.env.clock.now();
+    return {since + context_.limits.stall};
 }
 
 std::optional<Consumer::End> Consumer::wait_writable() {
     context_.metrics.sends_blocked.add(fiber::Worker::current().index());
-    Deadline deadline{last_sent_ + context_.limits.stall};
+    const Deadline deadline = stall_deadline();
+    if (context_.env.clock.now() >= deadline.at) return End::too_slow;
     is_blocked_ = true;
     auto writable = seat_.socket.wait_writable(deadline);
     is_blocked_ = false;
@@ -148,7 +168,6 @@ std::optional<Consumer::End> Consumer::wait_for_work() {
         "events", Deadline{quiet_since + context_.limits.ping_after},
         [&] { return log.head() > reader_->position() || pong_ || ended_; });
     if (woken) {
-        last_sent_ = std::max(last_sent_, quiet_since);  // it did not stall: there was nothing
         if (context_.pause > Nanos::zero() && !pong_ && !ended_) {
             static_cast<void>(fiber::sleep_for(context_.pause));
         }
@@ -171,9 +190,10 @@ std::optional<Consumer::End> Consumer::send_pending_control() {
 
 std::optional<Consumer::End> Consumer::send_control(const net::ControlFrame& frame) {
     is_blocked_ = true;
-    auto sent = seat_.socket.send(frame.bytes(), Deadline::in(context_.limits.stall));
+    auto sent = seat_.socket.send(frame.bytes(), stall_deadline());
     is_blocked_ = false;
     if (sent || ended_) return std::nullopt;
+    if (sent.error().code == Errc::timed_out) return End::dead;  // the frame may be cut
     return fiber::is_cancelled() ? End::going_away : End::peer_gone;
 }
 

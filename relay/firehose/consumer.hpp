@@ -1,6 +1,6 @@
 // One consumer of the firehose: a position in the log and a socket. It is never queued for: bytes
 // are cut from the log when its socket takes them, live or days behind by the same code. A slow one
-// costs a fiber and a socket, until it leaves the retention window or takes nothing for too long.
+// costs a fiber and a socket, until it leaves the retention window or takes too little.
 //
 // Two fibers: one sends; one reads what the consumer says (pings, the close) and ignores its data.
 // Control frames go between frames of the stream (design I8).
@@ -24,7 +24,9 @@
 namespace ringlay::firehose {
 
 struct ConsumerLimits {
-    Nanos stall = std::chrono::seconds(600);  // nothing taken although events wait
+    // While events wait, so much has to be taken in each `stall`, or all that waited when it began.
+    Nanos stall = std::chrono::seconds(600);
+    std::uint64_t least_progress_bytes = 64 * 1024;
     Nanos ping_after = std::chrono::seconds(30);
     Nanos dead_after = std::chrono::seconds(120);   // nothing heard although pinged, nothing sent
     Nanos farewell = std::chrono::seconds(3);       // to bring a frame to its end and say goodbye
@@ -79,6 +81,7 @@ class Consumer {
     std::optional<End> send_control(const net::ControlFrame& frame);
     std::optional<End> wait_for_work();
     std::optional<End> wait_writable();
+    Deadline stall_deadline() const;
     void farewell(End end);
     void finish_frame(Deadline deadline);
     Bytes up_to_boundary(Bytes bytes) const;  // of the present frame
@@ -104,6 +107,12 @@ class Consumer {
     Nanos last_heard_;
     Nanos last_sent_;
     Nanos last_ping_;
+    // While events wait for it: since when, and what it has still to take before that begins anew.
+    struct Debt {
+        Nanos since;
+        std::uint64_t bytes;
+    };
+    std::optional<Debt> debt_;
     Nanos inbound_minute_began_;
     std::uint64_t inbound_bytes_ = 0;
     std::uint64_t frames_counted_ = 0;

@@ -81,10 +81,21 @@ class RawConsumer {
         return socket_.send(head_bytes, Deadline::in(5s)) && socket_.send(masked, Deadline::in(5s));
     }
 
+    // Takes at least so much off the socket, in pieces of 16 KiB at most, and looks at nothing.
+    // False: there is no more.
+    bool take(std::size_t bytes) {
+        for (const std::size_t until = taken + bytes; taken < until; taken += input_.size()) {
+            input_.clear();
+            if (!receive(Deadline::in(1s))) return false;
+        }
+        return true;
+    }
+
     static constexpr const char* subscribe = "/xrpc/com.atproto.sync.subscribeRepos";
     std::string head;
     std::string_view violation;
     bool has_ended = false;  // the relay has closed the connection
+    std::size_t taken = 0;   // by take()
 
   private:
     bool receive(Deadline deadline) {
@@ -367,6 +378,25 @@ TEST_CASE("a consumer that takes nothing for the stall time is dropped; others n
     });
     CHECK(has_ended);
     CHECK(scene.line.consumers[0]->complaint().empty());
+}
+
+TEST_CASE("a consumer that takes a little now and then is dropped; one that takes enough is not") {
+    Scene scene(3, 3000);
+    scene.line.adjust = [](RelayOptions& options) { options.config.consumer_stall_seconds = 60; };
+    scene.play([&](env::Env&, RawConsumer& consumer) {
+        CHECK(consumer.connect("?cursor=0") == 101);
+        while (consumer.take(1)) static_cast<void>(fiber::sleep_for(5s));  // 4 KiB
+        CHECK(consumer.has_ended);
+        CHECK(consumer.taken < 400'000);  // of 600 KB
+    });
+    scene.play([&](env::Env& env, RawConsumer& consumer) {
+        CHECK(consumer.connect("?cursor=0") == 101);
+        const Nanos began = env.clock.now();
+        while (consumer.take(40'000)) static_cast<void>(fiber::sleep_for(15s));
+        CHECK_FALSE(consumer.has_ended);
+        CHECK(consumer.taken > 550'000);
+        CHECK(env.clock.now() - began > 150s);
+    });
 }
 
 TEST_CASE("caps on consumers answer 503 and 429 with Retry-After, and places become free again") {
