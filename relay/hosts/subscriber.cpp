@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto/url.hpp"
+#include "relay/hosts/foreign_text.hpp"
 #include "relay/hosts/host_check.hpp"
 
 namespace ringlay::hosts {
@@ -147,7 +148,7 @@ void Subscriber::run() {
         auto pause_ms = std::chrono::duration_cast<WallMillis>(pause);
         failed_at_ = context_.env.clock.wall();
         next_attempt_ = failed_at_ + pause_ms;
-        failure_ = std::move(end.why);
+        failure_ = foreign_text(end.why, max_failure_bytes);
         set_phase(HostPhase::waiting);
         context_.logger.log(context_.disconnects, base::LogLevel::warn, now_ms(),
                             "host disconnected",
@@ -162,7 +163,9 @@ void Subscriber::run() {
 
 Nanos Subscriber::pause_after(const End& end) {
     const Nanos failing_for = context_.env.clock.now() - good_until_;
-    const Nanos pause = back_off_.take(context_.env.random.next(), failing_for);
+    Nanos pause = back_off_.take(context_.env.random.next(), failing_for);
+    // What ended the connection has been charged, and nothing has been waited for it.
+    pause = std::max(pause, std::min(rate_.until_free(context_.env.clock.now()), put_off_for));
     return is_quarantined_ || end.is_relay ? std::max(pause, put_off_for) : pause;
 }
 
@@ -210,8 +213,9 @@ Subscriber::End Subscriber::connect_and_read() {
         context_.metrics.connect_failures.add_shared();
         return {.why = with_reason("connect", client.error().reason)};
     }
-    server_ = client->handshake().headers.find("Server").value_or("");
-    is_relay_ = names_a_relay(server_);
+    const std::string_view says = client->handshake().headers.find("Server").value_or("");
+    server_ = foreign_text(says, max_server_bytes);
+    is_relay_ = names_a_relay(says);
     if (is_relay_) {
         context_.metrics.relays_refused.add_shared();
         return {.why = "it is a relay, not a host (Server: " + server_ + ")", .is_relay = true};
@@ -301,8 +305,8 @@ void Subscriber::step_over_poison() {
 Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMessage message,
                                 End& end) {
     std::uint32_t worker = fiber::Worker::current().index();
-    const std::size_t received = message.bytes().size();
-    context_.metrics.received_bytes.add(worker, received);
+    context_.metrics.received_bytes.add(worker, message.bytes().size());
+    charge_rate(message.bytes().size());
     Ruling ruling;
     if (message.is_text()) {
         ruling.outcome = Outcome::text;
@@ -346,14 +350,17 @@ Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMess
         note(ruling, end);
     }
     if (!handled || !end.why.empty()) return handled;
-    return keep_rate(client, received);
+    return keep_rate(client);
+}
+
+void Subscriber::charge_rate(std::size_t bytes) {
+    const std::uint64_t met = host_.counts.new_accounts.load(std::memory_order_relaxed);
+    rate_.charge(context_.env.clock.now(), bytes, met - std::exchange(charged_accounts_, met));
 }
 
 // A host that has used up its rate is not read; TCP slows it.
-Result<void> Subscriber::keep_rate(net::WebSocketClient& client, std::size_t bytes) {
+Result<void> Subscriber::keep_rate(net::WebSocketClient& client) {
     Nanos now = context_.env.clock.now();
-    const std::uint64_t met = host_.counts.new_accounts.load(std::memory_order_relaxed);
-    rate_.charge(now, bytes, met - std::exchange(charged_accounts_, met));
     const Nanos wait = rate_.until_free(now);
     if (wait == Nanos::zero()) return {};
     ++troubles_.rate_waits;
@@ -507,7 +514,7 @@ void Subscriber::note(const Ruling& ruling, End& end) {
 }
 
 void Subscriber::take_error(const Ruling& ruling, End& end) {
-    end.why = with_reason("host error", ruling.frame.name);
+    end.why = with_reason("host error", foreign_text(ruling.frame.name, max_failure_bytes));
     if (ruling.frame.name == "ConsumerTooSlow") context_.metrics.too_slow.add_shared();
     if (ruling.frame.name == "FutureCursor" && last_seq_ > 0) {
         ++troubles_.future_cursors;

@@ -146,7 +146,8 @@ class Subscriber {
     End read(net::WebSocketClient& client);
     Result<void> handle(net::WebSocketClient& client, net::WebSocketMessage message, End& end);
     Result<void> pass(net::WebSocketClient& client, Buffer message, const proto::Peek& frame);
-    Result<void> keep_rate(net::WebSocketClient& client, std::size_t bytes);
+    void charge_rate(std::size_t bytes);
+    Result<void> keep_rate(net::WebSocketClient& client);
     Result<void> restart_cursor(std::uint64_t first_seq);
     void count_anew(std::uint64_t cursor, bool is_live_only);
     void take_error(const Ruling& ruling, End& end);

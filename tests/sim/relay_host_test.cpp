@@ -5,194 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "relay/store/row_store.hpp"
-#include "tests/sim/line.hpp"
+#include "tests/sim/host_stage.hpp"
 
 using namespace ringlay;
 using namespace ringlay::support;
-using namespace std::chrono_literals;
-
-namespace {
-
-Buffer event(std::uint64_t seq, std::size_t handle_bytes = 10) {
-    std::string handle = std::string(handle_bytes, 'h') + std::to_string(seq) + ".test";
-    return proto::encode_frame(proto::IdentityEvent{.seq = seq,
-                                                    .did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa",
-                                                    .time = "2026-01-01T00:00:00.000Z",
-                                                    .handle = handle});
-}
-
-// A host that does on each connection what a test says.
-class ScriptedHost {
-  public:
-    struct Connection {
-        std::size_t number;  // 1: the first
-        std::optional<std::uint64_t> cursor;
-        env::Socket& socket;
-        env::Env& env;
-
-        bool send(net::Opcode opcode, Bytes payload) {
-            net::FrameHeader frame;
-            frame.opcode = opcode;
-            frame.payload_bytes = payload.size();
-            net::EncodedHeader header = net::encode_header(frame);
-            return socket.send(header.bytes(), Deadline::never()) &&
-                   socket.send(payload, Deadline::never());
-        }
-        bool send(const Buffer& message) { return send(net::Opcode::binary, message); }
-        // Takes what the relay says until it hangs up.
-        void stay() {
-            for (;;) {
-                auto chunk = socket.receive(Deadline::never());
-                if (!chunk || chunk->empty()) return;
-            }
-        }
-        // The same, but answers pings.
-        void live_on() {
-            net::WebSocketDecoder decoder({.role = net::WebSocketDecoder::Role::server});
-            for (;;) {
-                auto chunk = socket.receive(Deadline::never());
-                if (!chunk || chunk->empty()) return;
-                std::span<std::uint8_t> bytes = chunk->writable();
-                while (auto got = decoder.next(bytes)) {
-                    if (!*got) break;
-                    if ((*got)->kind == net::WebSocketDecoder::Event::Kind::ping) {
-                        send(net::Opcode::pong, (*got)->payload);
-                    }
-                }
-            }
-        }
-    };
-    using Script = std::function<void(Connection)>;
-
-    ScriptedHost(env::World& world, Script script) : world_(world), script_(std::move(script)) {
-        world.machine("host").start_worker({.name = "host", .index = 0}, [this] { run(); });
-    }
-
-    std::vector<std::optional<std::uint64_t>> cursors;  // of each connection
-    std::vector<std::string> user_agents;
-    std::string says_it_is;  // its Server header; empty: it has none
-
-  private:
-    void run() {
-        auto listener = env_.net.listen(world_.machine("host").address(SimHost::port));
-        RINGLAY_ASSERT(listener.has_value());
-        net::HttpServer server(
-            env_, {}, counters_, [this](const net::HttpRequest& request, const Address&) {
-                auto accept = net::check_upgrade(request);
-                if (!accept) return net::HttpReply(accept.error());
-                std::optional<std::uint64_t> cursor;
-                if (auto text = request.query("cursor").value()) {
-                    cursor = std::strtoull(text->c_str(), nullptr, 10);
-                }
-                cursors.push_back(cursor);
-                user_agents.emplace_back(request.headers.find("User-Agent").value_or(""));
-                return net::HttpReply(
-                    net::HttpReply::TakeOver([this, cursor, number = cursors.size(),
-                                              response = net::upgrade_response(*accept)](
-                                                 env::Socket socket, Buffer) mutable {
-                        if (!says_it_is.empty()) response.headers.add("Server", says_it_is);
-                        std::string head = net::encode_response_head(response, {});
-                        if (!socket.send(net::bytes_of(head), Deadline::never())) return;
-                        script_({number, cursor, socket, env_});
-                    }));
-            });
-        server.serve(*listener);
-    }
-
-    env::World& world_;
-    const Script script_;
-    env::Env env_;
-    net::HttpServerCounters counters_;
-};
-
-struct Stage {
-    explicit Stage(ScriptedHost::Script script, std::uint64_t disk_bytes = 1 << 30)
-        : line(
-              [&] {
-                  env::WorldOptions options;
-                  options.disk.capacity_bytes = disk_bytes;
-                  return options;
-              }(),
-              2) {
-        host = std::make_unique<ScriptedHost>(line.world, std::move(script));
-        line.adjust = [this](RelayOptions& options) {
-            options.config.hosts.push_back(
-                {line.world.machine("host").address(0).ip_text(), SimHost::port});
-        };
-        line.start_relay();
-        line.consumers.push_back(
-            std::make_unique<SimConsumer>(line.world, "consumer", line.relay_address(), 0));
-    }
-
-    // What the consumer has seen, once it has seen so much.
-    std::vector<std::string> seen(std::size_t count) {
-        auto stuck = line.world.run_until_true([&] { return events().size() >= count; });
-        INFO(stuck.value_or(""));
-        REQUIRE_FALSE(stuck.has_value());
-        line.world.run_for(5s);
-        std::vector<std::string> all;
-        for (const auto& seen : events()) all.push_back(seen.event);
-        return all;
-    }
-    const std::vector<SimConsumer::Seen>& events() const { return line.consumers[0]->seen(); }
-
-    // A page of the relay's HTTP port.
-    bool shows(const std::string& metric) {
-        return page("/metrics").find("\n" + metric + "\n") != std::string::npos;
-    }
-    std::string page(const std::string& path) {
-        std::string text;
-        bool is_done = false;
-        Address address = line.world.machine("relay").address(firehose_port + 1);
-        line.world.machine("operator" + std::to_string(++visits))
-            .start_worker({.name = "operator", .index = 0}, [&] {
-                auto socket = env.net.connect(address, Deadline::in(5s));
-                RINGLAY_ASSERT(socket.has_value());
-                std::string request =
-                    "GET " + path + " HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n";
-                RINGLAY_ASSERT(socket->send(net::bytes_of(request), Deadline::in(5s)).has_value());
-                for (;;) {
-                    auto chunk = socket->receive(Deadline::in(5s));
-                    if (!chunk || chunk->empty()) break;
-                    text.append(chunk->bytes().begin(), chunk->bytes().end());
-                }
-                is_done = true;
-            });
-        REQUIRE_FALSE(line.world.run_until_true([&] { return is_done; }).has_value());
-        return text;
-    }
-
-    env::Env env;
-    std::unique_ptr<ScriptedHost> host;  // its fibers run until the end of the line's world
-    Line line;
-    int visits = 0;
-};
-
-// A host of an earlier life of the relay, which must not be running.
-void put_row(env::World& world, const hosts::HostRow& row) {
-    env::Env env;
-    bool is_done = false;
-    world.machine("relay").start_worker({.name = "earlier", .index = 0}, [&] {
-        auto directory = env.disk.open_directory("/data");
-        RINGLAY_ASSERT(directory.has_value());
-        std::string why;
-        auto rows = store::RowStore::open(std::move(*directory), "hosts", why);
-        RINGLAY_ASSERT(rows.has_value());
-        const store::RowChange change{"h:" + hosts::host_name(row.address), encode(row, 1)};
-        RINGLAY_ASSERT((*rows)->write(std::span(&change, 1)).has_value());
-        is_done = true;
-    });
-    REQUIRE_FALSE(world.run_until_true([&] { return is_done; }).has_value());
-}
-
-std::vector<std::string> contents(const std::vector<std::uint64_t>& seqs) {
-    std::vector<std::string> all;
-    for (std::uint64_t seq : seqs) all.push_back(without_seq(event(seq)));
-    return all;
-}
-
-}  // namespace
 
 TEST_CASE("a new host is asked for all it has; after a break the relay goes on behind its cursor") {
     Stage stage([](ScriptedHost::Connection connection) {
@@ -273,6 +89,48 @@ TEST_CASE("broken frames, text and error frames end the connection, with the rea
         CHECK(stats.find(its.reason) != std::string::npos);
         CHECK(stats.find("\"state\":\"connected\"") != std::string::npos);
     }
+}
+
+TEST_CASE("whatever a host says of itself and of its errors, little of it is kept and shown") {
+    const std::string name(4'000'000, 'e');
+    proto::ErrorMessage error;
+    error.error = name;
+    const Buffer frame = proto::encode_frame(error);
+    Stage stage([&](ScriptedHost::Connection connection) {
+        if (connection.number == 1) connection.send(event(1));
+        connection.send(frame);
+        connection.stay();
+    });
+    stage.host->says_it_is = std::string(15'000, 's');
+    stage.seen(1);
+    stage.line.world.run_for(10s);
+    const std::string page = stage.admin_page("/admin/hosts");
+    CAPTURE(page);
+    CHECK(page.size() < 3000);
+    CHECK(page.contains("\"failure\":\"host error: eee"));
+    CHECK(page.contains("\"server\":\"sss"));
+    CHECK(stage.page("/_stats").size() < 3000);
+}
+
+TEST_CASE("what ends a connection counts for the host's rate: one in debt is dialled later") {
+    const std::string name(4'000'000, 'e');
+    proto::ErrorMessage error;
+    error.error = name;
+    const Buffer frame = proto::encode_frame(error);
+    Stage stage([&](ScriptedHost::Connection connection) {
+        connection.send(frame);
+        connection.stay();
+    });
+    stage.line.crash_relay(env::CrashMode::kill);
+    stage.line.adjust = [&, before = stage.line.adjust](RelayOptions& options) {
+        before(options);
+        options.config.host_events_per_second = 1;  // 16 KiB a second, 5 MB at once
+    };
+    stage.line.start_relay();
+    stage.line.world.run_for(170s);
+    CHECK(stage.host->cursors.size() == 2);
+    stage.line.world.run_for(60s);
+    CHECK(stage.host->cursors.size() == 3);
 }
 
 TEST_CASE("a host that has lost its data is followed live, and its new counting is kept") {
