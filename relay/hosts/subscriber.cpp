@@ -354,7 +354,7 @@ Result<void> Subscriber::handle(net::WebSocketClient& client, net::WebSocketMess
 }
 
 void Subscriber::charge_rate(std::size_t bytes) {
-    const std::uint64_t met = host_.counts.new_accounts.load(std::memory_order_relaxed);
+    const std::uint64_t met = host_.counts.charged_accounts.load(std::memory_order_relaxed);
     rate_.charge(context_.env.clock.now(), bytes, met - std::exchange(charged_accounts_, met));
 }
 

@@ -28,12 +28,18 @@ struct Domain;
 struct Request {
     std::string did;
     std::string url;
-    Domain* domain = nullptr;  // nothing: the directory
+    Domain* domain = nullptr;   // nothing: the directory
+    std::uint32_t host_id = 0;  // in whose lane to the directory it waits
+    bool is_queued = true;      // else it is under way
     Nanos asked_at{};
     std::vector<Done> waiting;
     std::list<Request*>::iterator in_lane;  // these two only while it waits for its turn
     std::list<Request*>::iterator in_age;
 };
+
+// What one host's events want to know of the directory. It exists as long as it has a place among
+// those whose turn comes; one that is found there without a request is forgotten.
+using HostLane = std::list<Request*>;
 
 // The lane of one did:web site. One that is neither busy nor listed does not exist: whoever finds
 // it in the list without a request forgets it.
@@ -118,9 +124,9 @@ struct Resolver::Core {
         conductor = fiber::spawn("identity resolver", [this] { conduct(); });
     }
 
-    void look_up(std::string_view did, Done done);
+    void look_up(std::string_view did, std::uint32_t host_id, Done done);
     void join(Request& request, Done done);
-    void begin(std::string_view did, std::optional<WebDid> web, Done done);
+    void begin(std::string_view did, std::uint32_t host_id, std::optional<WebDid> web, Done done);
     bool is_full(const Domain* domain) const;
     LookUp not_found(std::string reason) const;  // unavailable, unless changed
     void answer_uncounted(Done done, std::string reason);
@@ -142,6 +148,9 @@ struct Resolver::Core {
     void finish(Request& request, Reply reply, Nanos began);
 
     void enlist(Domain& domain);
+    void enter_lane(Request& request);
+    void move_if_shorter(Request& request, std::uint32_t host_id);
+    std::size_t lane_length(std::uint32_t host_id) const;
     void leave_queue(Request& request);
     void settle(Request& request, LookUp look_up);
     void count(const Request& request, LookUp::Kind kind);
@@ -156,7 +165,8 @@ struct Resolver::Core {
     std::string directory_failure;                         // the last one
     std::map<std::string, Request, std::less<>> requests;  // by DID: in a queue or under way
     std::list<Request*> by_age;                            // those in a queue, the oldest first
-    std::list<Request*> plc_queue;
+    std::map<std::uint32_t, HostLane> plc_lanes;           // by host
+    std::deque<std::uint32_t> plc_turns;                   // each of plc_lanes once
     std::size_t plc_running = 0;
     std::map<std::string, Domain, std::less<>> domains;  // by site
     std::deque<Domain*> listed;
@@ -170,19 +180,20 @@ struct Resolver::Core {
     fiber::Task conductor;  // last: the fibers end before the rest goes
 };
 
-void Resolver::Core::look_up(std::string_view did, Done done) {
+void Resolver::Core::look_up(std::string_view did, std::uint32_t host_id, Done done) {
     if (is_stopping) {
         if (has_stopped) return done(not_found("stopping"));  // nobody is left to do it later
         return answer_uncounted(std::move(done), "stopping");
     }
     changed.set();
     if (auto found = requests.find(did); found != requests.end()) {
+        move_if_shorter(found->second, host_id);
         return join(found->second, std::move(done));
     }
     bool is_plc = proto::is_did_plc(did);
     std::optional<WebDid> web;
     if (!is_plc) web = parse_web_did(did, allowed);
-    if (is_plc || web) return begin(did, std::move(web), std::move(done));
+    if (is_plc || web) return begin(did, host_id, std::move(web), std::move(done));
 
     if (is_full(nullptr)) return refuse(std::move(done));
     bool is_web = did.starts_with("did:web:");
@@ -228,7 +239,8 @@ void Resolver::Core::join(Request& request, Done done) {
     metrics.waiting.add(1);
 }
 
-void Resolver::Core::begin(std::string_view did, std::optional<WebDid> web, Done done) {
+void Resolver::Core::begin(std::string_view did, std::uint32_t host_id, std::optional<WebDid> web,
+                           Done done) {
     Domain* domain = nullptr;
     if (web) {
         auto found = domains.find(web->site);
@@ -243,9 +255,9 @@ void Resolver::Core::begin(std::string_view did, std::optional<WebDid> web, Done
     request.did = did;
     request.url = web ? std::move(web->url) : options.plc_url + "/" + request.did;
     request.domain = domain;
+    request.host_id = host_id;
     request.asked_at = env.clock.now();
-    std::list<Request*>& queue = domain == nullptr ? plc_queue : domain->queue;
-    request.in_lane = queue.insert(queue.end(), &request);
+    enter_lane(request);
     request.in_age = by_age.insert(by_age.end(), &request);
     if (domain != nullptr) enlist(*domain);
     join(request, std::move(done));
@@ -257,8 +269,37 @@ void Resolver::Core::enlist(Domain& domain) {
     listed.push_back(&domain);
 }
 
+void Resolver::Core::enter_lane(Request& request) {
+    std::list<Request*>* queue = nullptr;
+    if (request.domain != nullptr) {
+        queue = &request.domain->queue;
+    } else {
+        auto [lane, is_new] = plc_lanes.try_emplace(request.host_id);
+        if (is_new) plc_turns.push_back(request.host_id);
+        queue = &lane->second;
+    }
+    request.in_lane = queue->insert(queue->end(), &request);
+}
+
+// Who asked first may have a long lane, perhaps on purpose: nobody else has to wait for that.
+void Resolver::Core::move_if_shorter(Request& request, std::uint32_t host_id) {
+    const bool is_elsewhere =
+        request.domain == nullptr && request.is_queued && request.host_id != host_id;
+    if (!is_elsewhere || lane_length(host_id) >= lane_length(request.host_id)) return;
+    plc_lanes.at(request.host_id).erase(request.in_lane);
+    request.host_id = host_id;
+    enter_lane(request);
+}
+
+std::size_t Resolver::Core::lane_length(std::uint32_t host_id) const {
+    auto found = plc_lanes.find(host_id);
+    return found == plc_lanes.end() ? 0 : found->second.size();
+}
+
 void Resolver::Core::leave_queue(Request& request) {
-    (request.domain == nullptr ? plc_queue : request.domain->queue).erase(request.in_lane);
+    request.is_queued = false;
+    (request.domain == nullptr ? plc_lanes.at(request.host_id) : request.domain->queue)
+        .erase(request.in_lane);
     by_age.erase(request.in_age);
 }
 
@@ -276,7 +317,7 @@ void Resolver::Core::conduct() {
 Deadline Resolver::Core::next_look() const {
     Deadline deadline = Deadline::never();
     if (!by_age.empty()) deadline = {by_age.front()->asked_at + options.longest_wait};
-    if (!plc_queue.empty() && pace.opens_at() > env.clock.now()) {
+    if (!plc_turns.empty() && pace.opens_at() > env.clock.now()) {
         deadline = earlier(deadline, {pace.opens_at()});
     }
     return deadline;
@@ -297,10 +338,20 @@ void Resolver::Core::give_up_old() {
 }
 
 void Resolver::Core::start_requests() {
-    while (!plc_queue.empty() &&
+    while (!plc_turns.empty() &&
            plc_running < pace.allowed(env.clock.now(), options.plc_concurrency)) {
-        ++plc_running;
-        start(*plc_queue.front());
+        const std::uint32_t host_id = plc_turns.front();
+        plc_turns.pop_front();
+        HostLane& lane = plc_lanes.at(host_id);
+        if (!lane.empty()) {
+            ++plc_running;
+            start(*lane.front());
+        }
+        if (lane.empty()) {
+            plc_lanes.erase(host_id);
+        } else {
+            plc_turns.push_back(host_id);
+        }
     }
     while (!listed.empty() && web_running < options.web_concurrency) {
         Domain& domain = *listed.front();
@@ -426,7 +477,8 @@ void Resolver::Core::stop() {
         settle(requests.begin()->second, not_found("stopping"));
     }
     by_age.clear();
-    plc_queue.clear();
+    plc_lanes.clear();
+    plc_turns.clear();
     listed.clear();
     domains.clear();
     while (!answers.empty()) deliver();
@@ -441,8 +493,8 @@ Resolver::~Resolver() {
     stop();
 }
 
-void Resolver::look_up(std::string_view did, Done done) {
-    core_->look_up(did, std::move(done));
+void Resolver::look_up(std::string_view did, std::uint32_t host_id, Done done) {
+    core_->look_up(did, host_id, std::move(done));
 }
 
 bool Resolver::take_refresh(std::uint32_t host_id) {

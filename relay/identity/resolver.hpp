@@ -2,7 +2,8 @@
 //
 // Look-ups of one DID that are under way at once are one request. The directory has a bounded
 // number of connections and is left alone as long as it asks for (Retry-After, or a back-off after
-// failures). Each did:web domain (what somebody registers, with all names below it) has a lane of
+// failures); hosts take turns in being asked about there, so that what one host's events want to
+// know does not keep others waiting. Each did:web domain (what somebody registers, with all names below it) has a lane of
 // its own, one request at a time: a domain that never answers takes one place of web_concurrency,
 // not all. A host whose events cause too many refreshes is refused further ones for a while.
 //
@@ -52,7 +53,8 @@ class Resolver {
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
 
-    void look_up(std::string_view did, Done done);
+    // `host_id`: the log's number of the host whose event asks; 0: none does.
+    void look_up(std::string_view did, std::uint32_t host_id, Done done);
     // Whether this host may cause one more refresh of an identity that is known already; counts it.
     bool take_refresh(std::uint32_t host_id);
     // Returns when all who waited have been answered (unavailable) and no fiber is left. Afterwards

@@ -25,6 +25,7 @@ struct Alarm {
         parked,     // the account's first parked event
         late,       // the account's unverified events
         watermark,  // how far the fold has come
+        turn,       // look-ups in line
     };
     Nanos at{};
     Kind kind = Kind::parked;

@@ -22,11 +22,13 @@ namespace ringlay::ingest {
 // What shards count of a host; by several of them, relaxed. Nothing here decides about an event.
 struct HostCounts {
     std::atomic<std::uint64_t> passed{0};
-    std::atomic<std::uint64_t> forged{0};         // dropped for what no honest host sends
-    std::atomic<std::uint64_t> refused{0};        // dropped for anything else
-    std::atomic<std::uint64_t> limited{0};        // #identity above its rate
-    std::atomic<std::uint64_t> unverified{0};     // could not be checked, whatever became of it
-    std::atomic<std::uint64_t> new_accounts{0};   // first met, or moved here
+    std::atomic<std::uint64_t> forged{0};        // dropped for what no honest host sends
+    std::atomic<std::uint64_t> refused{0};       // dropped for anything else
+    std::atomic<std::uint64_t> limited{0};       // #identity above its rate
+    std::atomic<std::uint64_t> unverified{0};    // could not be checked, whatever became of it
+    std::atomic<std::uint64_t> new_accounts{0};  // first met, or moved here
+    // The same, and those that were met in an event that could not be checked: what it is charged.
+    std::atomic<std::uint64_t> charged_accounts{0};
     std::atomic<std::uint64_t> newest_rev_ms{0};  // of what passed: unix time
 };
 

@@ -41,6 +41,8 @@ IngestMetrics::IngestMetrics(base::Metrics& metrics, std::size_t shard_count,
       late_forgotten(late(metrics, "forgotten")),
       key_refreshes(metrics.counter("relay_key_refreshes_total",
                                     "Identities looked up again because an event did not fit.")),
+      looks_in_vain(metrics.counter("relay_lookups_in_vain_total",
+                                    "Look-ups of DIDs that are not of the host that sent them.")),
       status_asked(metrics.counter("relay_status_asked_total",
                                    "Hosts asked whether an account is still inactive.")),
       status_repaired(metrics.counter("relay_status_repaired_total",
@@ -51,6 +53,7 @@ IngestMetrics::IngestMetrics(base::Metrics& metrics, std::size_t shard_count,
       clock_behind(metrics.gauge("relay_clock_behind",
                                  "1 if most hosts' events are in this machine's future.")),
       shards(metrics.gauge("relay_shards", "Shards that rule on events.")),
+      turns(metrics.queue("lookup_turns", max_parked)),
       parked(metrics.queue("parked_events", max_parked)) {
     shards.set(static_cast<std::int64_t>(shard_count));
     for (const CheckRow& row : check_table()) {

@@ -14,25 +14,61 @@ LateEvents::Added LateEvents::add(std::string_view did, const LateEvent& event) 
         added.is_first = true;
     }
     OfAccount& its = found->second;
-    by_age_.push_back({&found->first, event});
-    its.events.push_back(std::prev(by_age_.end()));
+    its.events.push_back(put(found, event));
 
     if (its.events.size() > max_per_account) {
-        by_age_.erase(its.events.front());
-        its.events.pop_front();
+        const auto at = its.events.begin() + static_cast<std::ptrdiff_t>(least_needed(its));
+        remove(*at);
+        its.events.erase(at);
         added.has_forgotten = true;
-    } else if (by_age_.size() > max_events_) {
-        auto oldest = by_account_.find(*by_age_.front().did);
-        RINGLAY_ASSERT(oldest != by_account_.end());
-        oldest->second.events.pop_front();
-        by_age_.pop_front();
+    } else if (size_ > max_events_) {
+        const Place oldest = by_host_.at(by_size_.rbegin()->second).begin();
+        auto account = by_account_.find(*oldest->did);
+        RINGLAY_ASSERT(account != by_account_.end());
+        std::erase(account->second.events, oldest);
+        remove(oldest);
         added.has_forgotten = true;
-        if (oldest->second.events.empty()) {
-            added.emptied = oldest->first;
-            by_account_.erase(oldest);
+        if (account->second.events.empty()) {
+            added.emptied = account->first;
+            by_account_.erase(account);
         }
     }
     return added;
+}
+
+LateEvents::Place LateEvents::put(ByAccount::iterator account, const LateEvent& event) {
+    std::list<Aging>& its = by_host_[event.host_id];
+    its.push_back({&account->first, event});
+    by_size_.erase({its.size() - 1, event.host_id});
+    by_size_.emplace(its.size(), event.host_id);
+    ++size_;
+    return std::prev(its.end());
+}
+
+void LateEvents::remove(Place place) {
+    const std::uint32_t host_id = place->event.host_id;
+    auto found = by_host_.find(host_id);
+    std::list<Aging>& its = found->second;
+    its.erase(place);
+    by_size_.erase({its.size() + 1, host_id});
+    --size_;
+    if (its.empty()) {
+        by_host_.erase(found);
+    } else {
+        by_size_.emplace(its.size(), host_id);
+    }
+}
+
+std::size_t LateEvents::least_needed(const OfAccount& account) {
+    std::map<std::uint32_t, std::size_t> counts;
+    std::uint32_t most = account.events.front()->event.host_id;
+    for (const Place& place : account.events) {
+        const std::uint32_t host_id = place->event.host_id;
+        if (++counts[host_id] > counts[most]) most = host_id;
+    }
+    std::size_t at = 0;
+    while (account.events[at]->event.host_id != most) ++at;
+    return at;
 }
 
 bool LateEvents::is_known(std::string_view did, std::uint32_t host_id, FactsKind kind,
@@ -59,7 +95,7 @@ std::vector<LateEvent> LateEvents::take(std::string_view did) {
     if (found == by_account_.end()) return events;
     for (const auto& at : found->second.events) {
         events.push_back(at->event);
-        by_age_.erase(at);
+        remove(at);
     }
     by_account_.erase(found);
     return events;

@@ -4,7 +4,8 @@
 //
 // Owner    Shard::Core.
 // Thread   its worker.
-// Bound    max_events, and max_per_account; the oldest are forgotten.
+// Bound    max_events, and max_per_account. Beyond them one of the host that has most of them is
+//          forgotten, its oldest: no host makes those of others forgotten.
 #pragma once
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +50,8 @@ class LateEvents {
         std::uint32_t failures = 0;
         bool is_under_way = false;
         Nanos not_before{};
+        std::uint32_t host_id = 0;    // that has caused it
+        std::uint32_t host_name = 0;  // a number of HostNames
     };
 
     explicit LateEvents(std::size_t max_events) : max_events_(max_events) {}
@@ -67,7 +71,7 @@ class LateEvents {
     Search* search(std::string_view did);               // nullptr: no event of this account
     std::vector<LateEvent> take(std::string_view did);  // all of them, oldest first
 
-    std::size_t size() const { return by_age_.size(); }
+    std::size_t size() const { return size_; }
     std::size_t accounts() const { return by_account_.size(); }
 
   private:
@@ -76,13 +80,21 @@ class LateEvents {
         LateEvent event;
     };
     struct OfAccount {
-        std::deque<std::list<Aging>::iterator> events;
+        std::deque<std::list<Aging>::iterator> events;  // the oldest first
         Search search;
     };
     using ByAccount = std::map<std::string, OfAccount, std::less<>>;
+    using Place = std::list<Aging>::iterator;
+
+    Place put(ByAccount::iterator account, const LateEvent& event);
+    void remove(Place place);
+    // Of the account's events the oldest of the host that has most of them.
+    static std::size_t least_needed(const OfAccount& account);
 
     const std::size_t max_events_;
-    std::list<Aging> by_age_;
+    std::size_t size_ = 0;
+    std::map<std::uint32_t, std::list<Aging>> by_host_;        // the oldest first; none is empty
+    std::set<std::pair<std::size_t, std::uint32_t>> by_size_;  // how many each host has
     ByAccount by_account_;
 };
 

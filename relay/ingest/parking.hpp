@@ -25,6 +25,7 @@ enum class ParkReason : std::uint8_t {
 struct Progress {
     bool is_overdue = false;     // the key did not come in time: policy decides
     bool gives_up = false;       // it has waited for as long as anything may
+    bool has_turn = false;       // its first look-up may begin, or has
     bool found_out = true;       // false: the contradiction could not be looked into
     std::uint32_t looks = 0;     // look-ups that gave an answer
     std::uint32_t failures = 0;  // look-ups that gave none
@@ -45,10 +46,12 @@ struct Parked {
     Event* last = nullptr;
     ParkReason reason = ParkReason::load;
     Progress progress;
-    bool is_waiting = false;     // else it is about to be looked at, or is being looked at
-    bool is_pinned = false;      // in the account table
-    bool has_own = false;        // what may be of the account's own host is among them
-    std::uint64_t look = 0;      // the look-up that is under way; 0: none
+    bool is_waiting = false;  // else it is about to be looked at, or is being looked at
+    bool is_pinned = false;   // in the account table
+    bool has_own = false;     // what may be of the account's own host is among them
+    std::uint64_t look = 0;   // the look-up that is under way; 0: none
+    // The host in whose line it waits for its first look-up (FirstLooks); 0: in none.
+    std::uint32_t in_line_of = 0;
     Nanos alarm = Nanos::max();  // other alarms are outdated
 };
 

@@ -9,6 +9,7 @@ namespace {
 constexpr std::uint32_t events_in_turn = 8;  // some 300 us
 constexpr std::size_t max_remembered = 64 * 1024;
 constexpr Nanos minute = std::chrono::minutes(1);
+constexpr Nanos charged_for = std::chrono::hours(24);
 bool is_signed(event_log::FactsKind kind) {
     return kind == event_log::FactsKind::commit || kind == event_log::FactsKind::sync;
 }
@@ -54,8 +55,10 @@ Shard::Core::Core(ShardContext& its_context, ShardOptions its_options)
       me(fiber::Worker::current().index()),
       table(options.max_accounts, context.env.random.next()),
       late(options.max_pending),
+      first_looks(options.looks_in_vain_at_once, options.looks_in_vain_per_minute),
       refusals(options.negative_ttl, max_remembered),
       vain_looks(minute, max_remembered),
+      charged(charged_for, max_remembered),
       background_looks(minute, max_remembered),
       identity_rate(options.identity_events_per_minute),
       resolver(context.env, resolver_options(options, context), context.identity_metrics),
@@ -81,6 +84,7 @@ void Shard::Core::stop() {
     loader.stop();
     resolver.stop();
     writer.stop();
+    context.metrics.turns.add(-static_cast<std::int64_t>(first_looks.in_line()));
     while (Event* event = parking.take_any()) {
         context.metrics.parked.add(-1);
         context.metrics.abandoned.add(me);
@@ -146,6 +150,10 @@ void Shard::Core::receive(Event& event) {
     parked->has_own |= may_be_of_own_host(event);
     parking.append(*parked, event, now());
     context.metrics.parked.add(1);
+    // Who waits in line holds up nobody who has not to.
+    const bool is_in_line_of_another =
+        parked->in_line_of != 0 && parked->in_line_of != event.host_id;
+    if (is_in_line_of_another && first_looks.take(event.host_id, now())) begin_turn(*parked, event);
 }
 
 // Also when it is not known who that is.
@@ -235,6 +243,8 @@ std::optional<ParkReason> Shard::Core::settle_without_key(Event& event, Account&
     const bool is_searched = late.search(event.text) != nullptr;
     const bool waits = options.key_wait > Nanos::zero() && !is_searched;
     if (waits && !progress.is_overdue && !progress.gives_up) return ParkReason::key;
+    const bool needs_turn = !is_searched && !progress.has_turn;
+    if (needs_turn && first_looks.is_spent(event.host_id, now())) return ParkReason::key;
 
     if (may_pass_unverified(event, account)) {
         known.skips_identity = true;

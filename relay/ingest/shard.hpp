@@ -5,7 +5,8 @@
 // that speak of it are put in line. An event that cannot be ruled on yet is parked with everything
 // of its account behind it, for one of four reasons: state not loaded, key unknown, key being
 // refreshed, host being asked. What is parked is bounded by the windows of the hosts that sent it,
-// and never longer than a deadline.
+// and never longer than a deadline, but for what waits in line because its host has caused too many
+// look-ups in vain: its time begins with its turn.
 //
 // Owner    Relay; made, stopped and destroyed on its worker.
 // Thread   push() from any worker, never waits; the rest on the shard's worker.
@@ -41,6 +42,9 @@ struct ShardOptions {
     Nanos negative_ttl = std::chrono::seconds(60);  // of "this host may not speak for this DID"
     std::size_t max_pending = 64 * 1024;            // unverified events that wait for their key
     std::uint32_t identity_events_per_minute = 10;  // of one DID; of one host 60 times as many
+    // First look-ups of a host's for DIDs that are not its own.
+    std::uint32_t looks_in_vain_at_once = 300;
+    std::uint32_t looks_in_vain_per_minute = 60;
     identity::ResolverOptions resolver;
 };
 

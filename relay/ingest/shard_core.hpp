@@ -23,6 +23,7 @@
 #include "relay/ingest/account_loader.hpp"
 #include "relay/ingest/alarms.hpp"
 #include "relay/ingest/clock_judge.hpp"
+#include "relay/ingest/first_looks.hpp"
 #include "relay/ingest/hosts_met.hpp"
 #include "relay/ingest/identity_rate.hpp"
 #include "relay/ingest/identity_writer.hpp"
@@ -39,6 +40,13 @@ namespace ringlay::ingest {
 
 struct Shard::Core {
     using Account = accounts::Account;
+
+    // Whose event has caused a look-up.
+    struct Cause {
+        std::uint32_t host_id = 0;
+        std::uint32_t host_name = 0;  // a number of HostsMet
+        bool has_taken = false;       // one of FirstLooks
+    };
 
     Core(ShardContext& its_context, ShardOptions its_options);
 
@@ -72,6 +80,7 @@ struct Shard::Core {
                          const Progress& progress);
     void drop(Event& event, Check check, std::string_view why);
     void drop_limited(Event& event);
+    void charge_new_account(const Event& event);
     void count_passed(const Event& event, const Account& account, const Ruling& ruling);
     Result<void> put_into_our_words(Event& event, const Account& account, const Ruling& ruling);
     void set_repo_fields(Event& event, const Ruling::Proof& proof);
@@ -89,7 +98,13 @@ struct Shard::Core {
     void wait_for_key(Parked& parked);
     void wait_for_refresh(Parked& parked);
     void wait_for_host(Parked& parked);
-    void look_up(Parked& parked);
+    bool may_look_first(Parked& parked);
+    void begin_turn(Parked& parked, const Event& cause);
+    void take_turns();
+    void set_turn_alarm();
+    // `cause`: who has to answer for it. `has_taken`: one of its first looks.
+    void look_up(Parked& parked, const Event& cause, bool has_taken = false);
+    void count_look(std::string_view did, const Cause& cause, const identity::LookUp& found);
     void on_looked_up(std::string_view did, std::uint64_t look, const identity::LookUp& found);
     void on_alarm(const Alarm& alarm);
     void on_parked_alarm(Parked& parked);
@@ -102,8 +117,8 @@ struct Shard::Core {
     void learned(std::string_view did, const identity::LookUp& found);
     void keep_fresh(std::string_view did, const Account& account, std::uint32_t host_id);
     void purge_identity(std::string_view did, Account& account, std::uint32_t host_id);
-    void refresh_in_background(std::string_view did);
-    void begin_search(std::string_view did, std::uint32_t failures);
+    void refresh_in_background(std::string_view did, std::uint32_t host_id);
+    void begin_search(const Event& event, std::uint32_t failures);
     void search_late(std::string_view did);
     void search_later(std::string_view did, LateEvents::Search& search);
     void verify_late(std::string_view did, Account& account);
@@ -126,8 +141,11 @@ struct Shard::Core {
     Alarms alarms;
     Nanos timer_sleeps_until = Nanos::max();
     LateEvents late;
+    FirstLooks first_looks;
+    Nanos turn_alarm = Nanos::max();
     Recently refusals;          // (DID, host): this host was found not to have the account
     Recently vain_looks;        // DID: a signature stayed wrong
+    Recently charged;           // (DID, host): new there, and unverified
     Recently background_looks;  // DID: because its identity was old
     // DIDs that are looked up with no event waiting; true: once more after that.
     std::map<std::string, bool, std::less<>> refreshing;

@@ -59,7 +59,7 @@ void Shard::Core::keep_fresh(std::string_view did, const Account& account, std::
     if (resolver.waiting() >= max_waiting_for_background) return;
     if (is_purged && !resolver.take_refresh(host_id)) return;
     background_looks.add(did, 0, now());
-    refresh_in_background(did);
+    refresh_in_background(did, host_id);
 }
 
 // After an #identity: what is known may be outdated. It still serves until the directory has
@@ -72,7 +72,7 @@ void Shard::Core::purge_identity(std::string_view did, Account& account, std::ui
     const bool was_purged = std::exchange(account.asked_ms, 0) == 0;
     table.store(did, account);
     if (resolver.waiting() < max_waiting_for_background && resolver.take_refresh(host_id)) {
-        refresh_in_background(did);
+        refresh_in_background(did, host_id);
     } else if (!was_purged) {
         // So that a restart knows it, too.
         writer.put(did, {.key = account.key,
@@ -81,46 +81,54 @@ void Shard::Core::purge_identity(std::string_view did, Account& account, std::ui
     }
 }
 
-void Shard::Core::refresh_in_background(std::string_view did) {
+void Shard::Core::refresh_in_background(std::string_view did, std::uint32_t host_id) {
     auto [place, is_new] = refreshing.emplace(did, false);
     if (!is_new) {
         place->second = true;  // the answer that comes may be older than the question
         return;
     }
-    resolver.look_up(did, [this, its_did = std::string(did)](const LookUp& found) {
-        if (is_stopping) return;
-        const bool once_more = refreshing.extract(its_did).mapped();
-        learned(its_did, found);
-        if (once_more && found.kind != LookUp::Kind::unavailable) refresh_in_background(its_did);
-    });
+    resolver.look_up(did, host_id,
+                     [this, its_did = std::string(did), host_id](const LookUp& found) {
+                         if (is_stopping) return;
+                         const bool once_more = refreshing.extract(its_did).mapped();
+                         learned(its_did, found);
+                         if (once_more && found.kind != LookUp::Kind::unavailable) {
+                             refresh_in_background(its_did, host_id);
+                         }
+                     });
 }
 
 // ----- events that were passed unverified -----------------------------------------------------
 
 // Looks the account up as long as events of it wait for that; not at once if that has just failed.
-void Shard::Core::begin_search(std::string_view did, std::uint32_t failures) {
-    LateEvents::Search* search = late.search(did);
+void Shard::Core::begin_search(const Event& event, std::uint32_t failures) {
+    LateEvents::Search* search = late.search(event.text);
     if (search == nullptr) return;  // forgotten at once
     search->failures = failures;
-    if (failures > 0) return search_later(did, *search);
-    search_late(did);
+    search->host_id = event.host_id;
+    search->host_name = hosts.number_of_pds(event.host->name);
+    if (failures > 0) return search_later(event.text, *search);
+    search_late(event.text);
 }
 
 void Shard::Core::search_late(std::string_view did) {
     LateEvents::Search* search = late.search(did);
     if (search == nullptr || search->is_under_way || now() < search->not_before) return;
     search->is_under_way = true;
-    resolver.look_up(did, [this, its_did = std::string(did)](const LookUp& found) {
-        if (is_stopping) return;
-        if (LateEvents::Search* its = late.search(its_did)) {
-            its->is_under_way = false;
-            if (found.kind == LookUp::Kind::unavailable) {
-                ++its->failures;
-                search_later(its_did, *its);
-            }
-        }
-        learned(its_did, found);
-    });
+    const Cause cause{search->host_id, search->host_name};
+    resolver.look_up(did, cause.host_id,
+                     [this, its_did = std::string(did), cause](const LookUp& found) {
+                         if (is_stopping) return;
+                         count_look(its_did, cause, found);
+                         if (LateEvents::Search* its = late.search(its_did)) {
+                             its->is_under_way = false;
+                             if (found.kind == LookUp::Kind::unavailable) {
+                                 ++its->failures;
+                                 search_later(its_did, *its);
+                             }
+                         }
+                         learned(its_did, found);
+                     });
 }
 
 void Shard::Core::search_later(std::string_view did, LateEvents::Search& search) {

@@ -84,6 +84,7 @@ void Shard::Core::pass_unverified(Event& event, const Account& account, const Ru
     if (auto said = put_into_our_words(event, as_if, ruling); !said) {
         return drop(event, Check::fields, said.error().what);
     }
+    if (account.host_id != event.host_id) charge_new_account(event);
     keep_late(event, ruling, progress);
     event.verdicts = event_log::verdict_unverified;
     event.host->counts.unverified.fetch_add(1, std::memory_order_relaxed);
@@ -137,11 +138,22 @@ Result<void> Shard::Core::put_into_our_words(Event& event, const Account& accoun
     return use_rewritten(event);
 }
 
+// An account is charged once, whether it can be checked at its first event or later: what is
+// invented while nobody can check it costs as much as what is real.
+void Shard::Core::charge_new_account(const Event& event) {
+    if (charged.contains(event.text, event.host_id, now())) return;
+    charged.add(event.text, event.host_id, now());
+    event.host->counts.charged_accounts.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Shard::Core::count_passed(const Event& event, const Account& account, const Ruling& ruling) {
     HostCounts& counts = event.host->counts;
     counts.passed.fetch_add(1, std::memory_order_relaxed);
     if (account.host_id != event.host_id) {
         counts.new_accounts.fetch_add(1, std::memory_order_relaxed);
+        if (!charged.contains(event.text, event.host_id, now())) {
+            counts.charged_accounts.fetch_add(1, std::memory_order_relaxed);
+        }
         if (account.host_id == 0) context.metrics.new_accounts.add(me);
     }
     if (!ruling.proof) return;
@@ -178,7 +190,7 @@ void Shard::Core::push(Event& event) {
 // What is needed to check it once the key is known. While an account has such events it stays in
 // memory and its key is looked for.
 void Shard::Core::keep_late(const Event& event, const Ruling& ruling, const Progress& progress) {
-    if (!ruling.proof && !ruling.standing) return refresh_in_background(event.text);
+    if (!ruling.proof && !ruling.standing) return refresh_in_background(event.text, event.host_id);
     LateEvent kept;
     kept.kind = event.kind;
     kept.host_id = event.host_id;
@@ -196,7 +208,7 @@ void Shard::Core::keep_late(const Event& event, const Ruling& ruling, const Prog
     if (added.is_first) table.pin(event.text);
     if (added.has_forgotten) context.metrics.late_forgotten.add(me);
     if (added.emptied) table.unpin(*added.emptied);
-    if (added.is_first) begin_search(event.text, progress.failures);
+    if (added.is_first) begin_search(event, progress.failures);
 }
 
 // The account is active at its host although we have not been told: says so to everyone, before the

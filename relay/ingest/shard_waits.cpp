@@ -62,7 +62,11 @@ void Shard::Core::wait_for_key(Parked& parked) {
     pin(parked);
     const Progress& progress = parked.progress;
     const Nanos last = last_moment(*parked.first);
-    if (parked.look == 0 && progress.failures == 0) look_up(parked);
+    if (parked.look == 0 && progress.failures == 0) {
+        const bool has_taken = !progress.has_turn;
+        if (has_taken && !may_look_first(parked)) return;
+        look_up(parked, *parked.first, has_taken);
+    }
     if (!progress.is_overdue) {
         set_alarm(parked, std::min(now() + options.key_wait, last));
     } else if (parked.look == 0) {
@@ -88,7 +92,7 @@ void Shard::Core::wait_for_refresh(Parked& parked) {
         const bool is_fresh = account && age_of(*account) <= just_fetched;
         if (!is_fresh && resolver.take_refresh(event.host_id)) {
             context.metrics.key_refreshes.add(me);
-            look_up(parked);
+            look_up(parked, event);
             return set_alarm(parked, last);
         }
         progress.looks = 1;
@@ -114,13 +118,80 @@ void Shard::Core::wait_for_host(Parked& parked) {
 
 // ----- look-ups for a parked event ------------------------------------------------------------
 
-void Shard::Core::look_up(Parked& parked) {
+// Takes one of its host's, or joins its line. Nothing ends the wait there but its turn: no alarm.
+bool Shard::Core::may_look_first(Parked& parked) {
+    const std::uint32_t host_id = parked.first->host_id;
+    if (first_looks.take(host_id, now())) {
+        parked.progress.has_turn = true;
+        return true;
+    }
+    first_looks.wait_in_line(host_id, parked.did, now());
+    parked.in_line_of = host_id;
+    context.metrics.turns.add(1);
+    set_turn_alarm();
+    return false;
+}
+
+// Its events begin to wait now.
+void Shard::Core::begin_turn(Parked& parked, const Event& cause) {
+    RINGLAY_ASSERT(parked.is_waiting && parked.reason == ParkReason::key && parked.look == 0);
+    parked.in_line_of = 0;
+    parked.progress.has_turn = true;
+    for (Event* event = parked.first; event != nullptr; event = event->parked_next) {
+        event->parked_at = now();
+    }
+    look_up(parked, cause, true);
+    wait_for_key(parked);
+}
+
+void Shard::Core::take_turns() {
+    turn_alarm = Nanos::max();
+    while (auto turn = first_looks.take_due(now())) {
+        context.metrics.turns.add(-1);
+        Parked* parked = parking.find(turn->did);
+        if (parked != nullptr && parked->in_line_of == turn->host_id) {
+            begin_turn(*parked, *parked->first);
+        } else {
+            first_looks.ended(turn->host_id, true, false, now());  // another host has had it begun
+        }
+    }
+    set_turn_alarm();
+}
+
+void Shard::Core::set_turn_alarm() {
+    if (first_looks.next_due() >= turn_alarm) return;
+    turn_alarm = first_looks.next_due();
+    set_alarm(turn_alarm, Alarm::Kind::turn, {});
+}
+
+void Shard::Core::look_up(Parked& parked, const Event& cause, bool has_taken) {
     RINGLAY_ASSERT(parked.look == 0);
     parked.look = next_look++;
-    resolver.look_up(parked.did,
-                     [this, did = parked.did, look = parked.look](const identity::LookUp& found) {
-                         if (!is_stopping) on_looked_up(did, look, found);
-                     });
+    const Cause its_cause{cause.host_id, hosts.number_of_pds(cause.host->name), has_taken};
+    resolver.look_up(
+        parked.did, cause.host_id,
+        [this, did = parked.did, look = parked.look, its_cause](const identity::LookUp& found) {
+            if (is_stopping) return;
+            count_look(did, its_cause, found);
+            on_looked_up(did, look, found);
+        });
+}
+
+// In vain: the DID is not its host's. That it could not be found out is nobody's fault, and a host
+// may speak of a DID of its own that is gone.
+void Shard::Core::count_look(std::string_view did, const Cause& cause,
+                             const identity::LookUp& found) {
+    const bool is_bound =
+        found.kind == identity::LookUp::Kind::found && found.identity.is_working();
+    const bool is_its_own =
+        is_bound && hosts.number_of_pds(found.identity.pds_host) == cause.host_name;
+    std::optional<Account> account = table.find(did);
+    const bool was_its_own = !is_bound && account && account->host_id == cause.host_id;
+    const bool is_in_vain =
+        found.kind != identity::LookUp::Kind::unavailable && !is_its_own && !was_its_own;
+    if (is_in_vain) context.metrics.looks_in_vain.add(me);
+    first_looks.ended(cause.host_id, cause.has_taken, is_in_vain, now());
+    set_turn_alarm();
 }
 
 void Shard::Core::on_looked_up(std::string_view did, std::uint64_t look,
@@ -149,6 +220,7 @@ void Shard::Core::on_looked_up(std::string_view did, std::uint64_t look,
 void Shard::Core::on_alarm(const Alarm& alarm) {
     if (alarm.kind == Alarm::Kind::watermark) return look_at_fold();
     if (alarm.kind == Alarm::Kind::late) return search_late(alarm.did);
+    if (alarm.kind == Alarm::Kind::turn) return take_turns();
     Parked* parked = parking.find(alarm.did);
     if (parked != nullptr && parked->is_waiting && parked->alarm == alarm.at) {
         on_parked_alarm(*parked);
@@ -177,7 +249,7 @@ void Shard::Core::on_parked_alarm(Parked& parked) {
             progress.found_out = true;
             context.metrics.key_refreshes.add(me);
         }
-        look_up(parked);
+        look_up(parked, event);
     }
     set_alarm(parked, last);
 }

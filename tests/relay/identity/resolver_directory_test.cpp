@@ -258,7 +258,7 @@ TEST_CASE("a directory on another machine serves a simulated world, and may be o
             Resolver resolver(env, chosen, counters);
             for (int i = 0; i < 4; ++i) {
                 fiber::Event done;
-                resolver.look_up(plc_did(1), [&](const LookUp& answer) {
+                resolver.look_up(plc_did(1), 0, [&](const LookUp& answer) {
                     answers.push_back(answer);
                     done.set();
                 });
@@ -282,4 +282,34 @@ TEST_CASE("a directory on another machine serves a simulated world, and may be o
         CHECK(answers[2].kind == Kind::unavailable);
         CHECK(answers[3].kind == Kind::found);
     }
+}
+
+TEST_IN_SIMULATION("hosts take turns: what one wants to know does not keep another waiting") {
+    Rig rig(world.env(), [](ResolverOptions& options) { options.plc_concurrency = 1; });
+    rig.plc.be_slow(100ms);
+    for (std::size_t i = 0; i < 50; ++i) rig.ask(plc_did(i), 1);
+    Asked& other = rig.ask(plc_did(100), 2);
+    Asked& third = rig.ask(plc_did(101), 3);
+    // Who asked for it first is in the long lane.
+    Asked& same = rig.ask(plc_did(49), 2);
+    static_cast<void>(other.wait());
+    CHECK(rig.plc.requests() <= 3);
+    static_cast<void>(third.wait());
+    static_cast<void>(same.wait());
+    CHECK(rig.plc.requests() <= 6);
+    for (Asked& asked : rig.asked()) asked.wait();
+    CHECK(rig.plc.requests() == 52);
+}
+
+TEST_IN_SIMULATION("a host whose look-ups were given up takes turns again afterwards") {
+    Rig rig(world.env(), [](ResolverOptions& options) {
+        options.plc_concurrency = 1;
+        options.longest_wait = 1s;
+    });
+    rig.plc.be_slow(3s);
+    for (std::size_t i = 0; i < 5; ++i) rig.ask(plc_did(i), 1 + static_cast<std::uint32_t>(i % 2));
+    for (Asked& asked : rig.asked()) asked.wait();
+    rig.plc.be_well();
+    CHECK(rig.ask(plc_did(20), 1).wait().kind == LookUp::Kind::none);
+    CHECK(rig.ask(plc_did(21), 2).wait().kind == LookUp::Kind::none);
 }

@@ -142,14 +142,14 @@ TEST_ON_BOTH_KERNELS("whoever is answered may look up at once, and is not answer
     bool is_inside = false;
     int depth_errors = 0;
     fiber::Event done;
-    rig.resolver->look_up(plc_did(1), [&](const LookUp& first) {
+    rig.resolver->look_up(plc_did(1), 0, [&](const LookUp& first) {
         CHECK(first.kind == Kind::none);
         rig.plc.set(plc_did(1), some_key(), "https://a.com");
         is_inside = true;
-        rig.resolver->look_up(plc_did(1), [&](const LookUp& second) {
+        rig.resolver->look_up(plc_did(1), 0, [&](const LookUp& second) {
             depth_errors += is_inside;
             CHECK(second.kind == Kind::found);
-            rig.resolver->look_up("did:key:z1", [&](const LookUp& third) {
+            rig.resolver->look_up("did:key:z1", 0, [&](const LookUp& third) {
                 depth_errors += is_inside;
                 CHECK(third.kind == Kind::none);
                 done.set();
@@ -204,8 +204,8 @@ TEST_ON_BOTH_KERNELS("stopping answers everybody who waits, once") {
     while (rig.plc.requests() < 3) fiber::yield();  // two, and the did:web one
     rig.ask("did:key:z1");
     Asked again;
-    rig.resolver->look_up(plc_did(9), [&](const LookUp&) {
-        rig.resolver->look_up(plc_did(8), [&](const LookUp& answer) {
+    rig.resolver->look_up(plc_did(9), 0, [&](const LookUp&) {
+        rig.resolver->look_up(plc_did(8), 0, [&](const LookUp& answer) {
             ++again.calls;
             again.answer = answer;
         });

@@ -85,9 +85,9 @@ class Rig {
     }
 
     // In the order of the calls; they stay where they are.
-    Asked& ask(std::string_view did) {
+    Asked& ask(std::string_view did, std::uint32_t host_id = 1) {
         Asked& asked = asked_.emplace_back();
-        resolver->look_up(did, [&asked](const LookUp& answer) {
+        resolver->look_up(did, host_id, [&asked](const LookUp& answer) {
             ++asked.calls;
             asked.answer = answer;
             asked.done.set();

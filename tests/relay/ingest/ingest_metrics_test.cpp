@@ -46,6 +46,7 @@ TEST_CASE("what becomes of events is counted under what became of them") {
         {ingest.late_bad, "relay_late_verified_total{result=\"bad\"}"},
         {ingest.late_forgotten, "relay_late_verified_total{result=\"forgotten\"}"},
         {ingest.key_refreshes, "relay_key_refreshes_total"},
+        {ingest.looks_in_vain, "relay_lookups_in_vain_total"},
         {ingest.status_asked, "relay_status_asked_total"},
         {ingest.status_repaired, "relay_status_repaired_total"},
         {ingest.identity_limited, "relay_identity_limited_total"},

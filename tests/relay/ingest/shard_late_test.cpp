@@ -336,3 +336,31 @@ TEST_CASE("an event is unverified because nothing is known, not because it is kn
         CHECK(rig.metrics->unverified.value() == 0);
     });
 }
+
+TEST_CASE("an account is charged once, although it is met unverified first") {
+    ShardRig rig;
+    rig.run([&] {
+        rig.plc->fail_with(500);
+        const HostCounts& counts = rig.host_ref(0).counts;
+        SignedRepo alice = rig.new_account(0);
+        for (int i = 0; i < 3; ++i) {
+            CHECK(rig.passes(0, alice.identity(rig.seq(), rig.wall())));
+        }
+        CHECK(counts.unverified == 3);
+        CHECK(counts.charged_accounts == 1);
+        CHECK(counts.new_accounts == 0);  // nobody knows whether it is one
+        SignedRepo bob = rig.new_account(0);
+        CHECK(rig.passes(0, bob.create(rig.seq(), rig.wall(), path(1))));
+        CHECK(counts.charged_accounts == 2);
+        rig.plc->be_well();
+        rig.sleep(2min);
+        CHECK(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1))));
+        CHECK(rig.passes(0, bob.create(rig.seq(), rig.wall(), path(2))));
+        CHECK(counts.passed == 2);
+        CHECK(counts.charged_accounts == 2);
+        CHECK(counts.new_accounts == 1);
+        SignedRepo carol = rig.new_account(0);
+        CHECK(rig.passes(0, carol.create(rig.seq(), rig.wall(), path(1))));
+        CHECK(counts.charged_accounts == 3);
+    });
+}

@@ -6,6 +6,7 @@
 #include "proto/frame.hpp"
 #include "relay/ingest/alarms.hpp"
 #include "relay/ingest/clock_judge.hpp"
+#include "relay/ingest/first_looks.hpp"
 #include "relay/ingest/hosts_met.hpp"
 #include "relay/ingest/identity_rate.hpp"
 #include "relay/ingest/late_events.hpp"
@@ -236,6 +237,28 @@ TEST_CASE("the oldest late event of an account goes when it has sixteen") {
     CHECK(events.back().rev == 17);
 }
 
+TEST_CASE("a host that fills the late events makes its own forgotten, not those of others") {
+    LateEvents late(8);
+    late.add("honest", late_commit(1, 1));
+    for (std::uint64_t i = 0; i < 50; ++i) {
+        late.add("invented-" + std::to_string(i), late_commit(9, 1));
+    }
+    CHECK(late.size() == 8);
+    CHECK(late.take("honest").size() == 1);
+    CHECK(late.take("invented-42").empty());
+    CHECK(late.take("invented-43").size() == 1);
+}
+
+TEST_CASE("a host that speaks of an account often makes its own events of it forgotten") {
+    LateEvents late(100);
+    late.add("a", late_commit(1, 1));
+    for (std::uint64_t rev = 1; rev <= 30; ++rev) late.add("a", late_commit(9, rev));
+    auto events = late.take("a");
+    REQUIRE(events.size() == 16);
+    CHECK(events[0].host_id == 1);
+    CHECK(events[1].rev == 16);
+}
+
 TEST_CASE("the oldest late event of all goes at the bound, and its account with the last one") {
     LateEvents late(3);
     late.add("a", late_commit(1, 1));
@@ -289,6 +312,60 @@ TEST_CASE("everything that is parked can be taken out") {
     CHECK(count == 3);
     CHECK(parking.accounts() == 0);
     CHECK(parking.events() == 0);
+}
+
+// ----- first looks ----------------------------------------------------------------------------
+
+TEST_CASE("look-ups that are not in vain cost nothing") {
+    FirstLooks looks(2, 60);
+    for (int i = 0; i < 10; ++i) {
+        CHECK(looks.take(1, 0s));
+        CHECK(looks.take(1, 0s));
+        CHECK_FALSE(looks.take(1, 0s));  // two are under way
+        looks.ended(1, true, false, 0s);
+        looks.ended(1, true, false, 0s);
+    }
+    CHECK(looks.hosts() == 0);
+}
+
+TEST_CASE("who has none left waits in line, first come first served, one after the other") {
+    FirstLooks looks(2, 60);
+    for (int i = 0; i < 2; ++i) {
+        CHECK(looks.take(1, 0s));
+        looks.ended(1, true, true, 0s);
+    }
+    CHECK(looks.is_spent(1, 0s));
+    CHECK_FALSE(looks.is_spent(2, 0s));
+    for (const char* did : {"a", "b", "c"}) looks.wait_in_line(1, did, 0s);
+    CHECK(looks.in_line() == 3);
+    CHECK_FALSE(looks.take_due(999ms).has_value());
+    for (auto [did, at] :
+         {std::pair("a", 1001ms), std::pair("b", 2001ms), std::pair("c", 3001ms)}) {
+        CHECK_FALSE(looks.take_due(at - 2ms).has_value());
+        CHECK(looks.next_due() <= at);
+        CHECK_FALSE(looks.take(1, at));  // others are before it
+        auto turn = looks.take_due(at);
+        REQUIRE(turn.has_value());
+        CHECK(turn->did == did);
+        CHECK(turn->host_id == 1);
+        looks.ended(1, true, true, at);
+    }
+    CHECK(looks.next_due() == Nanos::max());
+    CHECK(looks.in_line() == 0);
+}
+
+TEST_CASE("what is given back lets the next in line go; what was not taken is owed") {
+    FirstLooks looks(1, 1);
+    CHECK(looks.take(1, 0s));
+    looks.wait_in_line(1, "a", 0s);
+    CHECK_FALSE(looks.take_due(1s).has_value());
+    looks.ended(1, true, false, 1s);
+    CHECK(looks.take_due(1s).has_value());
+    looks.ended(1, false, true, 1s);
+    looks.ended(1, true, true, 1s);
+    looks.wait_in_line(1, "b", 1s);
+    CHECK_FALSE(looks.take_due(119s).has_value());
+    CHECK(looks.take_due(122s).has_value());
 }
 
 // ----- other words ----------------------------------------------------------------------------

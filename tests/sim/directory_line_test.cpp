@@ -1,0 +1,152 @@
+// The relay between hosts and a directory: what new accounts cost, and whom they keep waiting. In
+// the simulated world.
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "crypto/signing_key.hpp"
+#include "tests/sim/line.hpp"
+#include "tests/support/sim_pds.hpp"
+#include "tests/support/sim_plc.hpp"
+
+using namespace ringlay;
+using namespace ringlay::support;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string did_number(std::size_t number) {
+    std::string id(24, 'a');
+    for (std::size_t at = id.size(); number > 0; number /= 26) {
+        id[--at] = static_cast<char>('a' + number % 26);
+    }
+    return "did:plc:" + id;
+}
+
+// Hosts that say of any DIDs that they are active, and a consumer that sees what comes out.
+struct DirectoryLine {
+    DirectoryLine() : line({}, 1) {
+        plc.emplace(line.world, "plc");
+        line.adjust = [this](RelayOptions& options) {
+            options.config.plc_url = plc->url();
+            options.config.key_wait_ms = 2000;
+            for (const auto& pds : hosts) {
+                options.config.hosts.push_back({pds->address().ip_text(), SimPds::port});
+            }
+            if (adjust) adjust(options);
+        };
+    }
+
+    SimPds& add_host(std::string name) {
+        return *hosts.emplace_back(std::make_unique<SimPds>(
+            line.world, std::move(name),
+            [](std::string_view) -> std::optional<SimPds::RepoStatus> { return std::nullopt; }));
+    }
+    void start() {
+        line.start_relay();
+        line.consumers.push_back(
+            std::make_unique<SimConsumer>(line.world, "consumer", line.relay_address(), 0));
+        line.world.run_for(5s);
+    }
+
+    void enroll(SimPds& pds, const std::string& did) {
+        static const crypto::PublicKey key = [] {
+            std::array<std::uint8_t, 32> secret{};
+            secret[31] = 7;
+            return crypto::SigningKey::from_secret(crypto::Curve::k256, secret)
+                .value()
+                .public_key();
+        }();
+        plc->set(did, key, pds.endpoint());
+    }
+    static void say_active(SimPds& pds, const std::string& did) {
+        const std::uint64_t seq = pds.last_seq() + 1;
+        pds.append(seq, proto::encode_frame(proto::AccountEvent{.seq = seq,
+                                                                .did = did,
+                                                                .time = "2026-01-01T00:00:00.000Z",
+                                                                .is_active = true,
+                                                                .status = {}}));
+    }
+    // How many DIDs numbered `first` and up to `last` have come out.
+    std::size_t seen(std::size_t first, std::size_t last) const {
+        std::set<std::string> wanted, found;
+        for (std::size_t number = first; number <= last; ++number)
+            wanted.insert(did_number(number));
+        for (const auto& seen : line.consumers[0]->seen()) {
+            const std::size_t at = seen.event.find("did:plc:");
+            if (at == std::string::npos) continue;
+            std::string did = seen.event.substr(at, 32);
+            if (wanted.contains(did)) found.insert(std::move(did));
+        }
+        return found.size();
+    }
+
+    std::optional<SimPlc> plc;
+    std::vector<std::unique_ptr<SimPds>> hosts;
+    std::function<void(RelayOptions&)> adjust;
+    Line line;  // last: its world sees the fibers of all these end
+};
+
+}  // namespace
+
+TEST_CASE("a host that sends thousands of DIDs of others does not delay others' new accounts") {
+    DirectoryLine it;
+    SimPds& hostile = it.add_host("hostile");
+    SimPds& honest = it.add_host("honest");
+    SimPds& large = it.add_host("large");
+    it.adjust = [](RelayOptions& options) {
+        options.config.unverified = base::Unverified::drop;
+        options.shard.resolver.max_waiting = 64 * 1024;
+    };
+    it.plc->be_slow(500ms);
+    it.start();
+    for (std::size_t i = 0; i < 5000; ++i) it.say_active(hostile, did_number(100'000 + i));
+    it.line.world.run_for(1s);
+    for (std::size_t i = 1; i <= 10; ++i) {
+        it.enroll(honest, did_number(i));
+        it.say_active(honest, did_number(i));
+        it.line.world.run_for(1500ms);
+        CHECK(it.seen(1, i) == i);
+    }
+    // Its own accounts, more than may be in vain, are no reason to wait.
+    for (std::size_t i = 1000; i < 1600; ++i) {
+        it.enroll(large, did_number(i));
+        it.say_active(large, did_number(i));
+    }
+    it.line.world.run_for(15s);
+    CHECK(it.seen(1000, 1599) == 600);
+    // The flood: what may be at once, and one more each second.
+    const std::size_t in_vain = it.plc->requests() - 610;
+    CHECK(in_vain >= 300);
+    CHECK(in_vain < 360);
+}
+
+TEST_CASE("a host is charged for each new account, whether the directory answers or not") {
+    for (bool is_well : {true, false}) {
+        CAPTURE(is_well);
+        DirectoryLine it;
+        SimPds& pds = it.add_host("host");
+        it.adjust = [&](RelayOptions& options) {
+            options.config.host_events_per_second = 1;
+            if (!is_well) options.config.key_wait_ms = 0;
+        };
+        if (!is_well) it.plc->fail_with(500);
+        it.start();
+        constexpr std::size_t accounts = 600;
+        for (std::size_t i = 0; i < accounts; ++i) {
+            it.enroll(pds, did_number(i));
+            it.say_active(pds, did_number(i));
+        }
+        // 600 events at once, or 100 new accounts and what was on its way; then one of these in six
+        // seconds, and sooner when it has more accounts.
+        it.line.world.run_for(60s);
+        const std::size_t passed = it.seen(0, accounts - 1);
+        CHECK(passed >= 100);
+        CHECK(passed < 400);
+        it.line.world.run_for(300s);
+        CHECK(it.seen(0, accounts - 1) < accounts);
+        it.line.world.run_for(3300s);
+        CHECK(it.seen(0, accounts - 1) == accounts);
+    }
+}
