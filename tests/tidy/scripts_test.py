@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 import run_suites  # noqa: E402
 
 NEEDED = ("bash", "sh", "dirname", "basename", "mktemp", "rm", "cat", "tee", "grep", "tail", "awk",
-          "nproc", "mkdir", "cmp", "env", "python3", "sleep", "cut", "true")
+          "nproc", "mkdir", "cmp", "env", "python3", "sleep", "cut", "true", "uname")
 
 
 class Machine:
