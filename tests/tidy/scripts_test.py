@@ -153,7 +153,7 @@ def a_copy_of_the_scripts():
     shutil.copytree(ROOT / "scripts", tree / "scripts")
     (tree / "tests/tidy").mkdir(parents=True)
     (tree / "tests/e2e").mkdir()
-    plant(tree, "tests/e2e/local_network.py", "print('ok local')")
+    plant(tree, "tests/e2e/run_script.py", "print('ok local')")
     return tree
 
 

@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
-"""Runs scripts/run --local-network as a newcomer does, from a copy with programs that are built.
+"""Runs scripts/run as a newcomer does, in a terminal and without, from a copy with built programs.
 
-    local_network.py BUILD_DIR
+    run_script.py BUILD_DIR [WORD...]
 
 Prints `ok NAME` and `not ok NAME`; exit 1 if one failed. The copy has a meson and a ninja that do
 nothing, and a TMPDIR of its own, in which nothing may be left.
 """
 
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import urllib.request
 from pathlib import Path
@@ -43,8 +47,11 @@ class Copy:
         self.path = f"{bin_folder}:{os.environ['PATH']}"
 
     def start(self, *flags, **environment):
+        return self.start_run("--local-network", *flags, **environment)
+
+    def start_run(self, *flags, **environment):
         return subprocess.Popen(
-            [self.tree / "scripts/run", "--local-network", *flags],
+            [self.tree / "scripts/run", *flags],
             env={**os.environ, "PATH": self.path, "TMPDIR": str(self.temporary), **environment},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
@@ -53,16 +60,21 @@ class Copy:
         )
 
     def processes(self):
-        """Whatever runs with this copy's files in its command line, but not this test."""
-        found = []
+        """{number: command} of what runs with this copy's files, but not this test."""
+        found = {}
         for process in filter(str.isdigit, os.listdir("/proc")):
             try:
                 command = Path(f"/proc/{process}/cmdline").read_bytes()
             except OSError:
                 continue
             if str(self.folder).encode() in command and int(process) != os.getpid():
-                found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+                found[int(process)] = command.replace(b"\0", b" ").decode(errors="replace")
         return found
+
+    def kill(self, words):
+        for process, command in self.processes().items():
+            if words in command:
+                os.kill(process, signal.SIGKILL)
 
     def nothing_is_left(self):
         give_up = time.monotonic() + 10  # a killed script's processes are told by the kernel
@@ -73,6 +85,51 @@ class Copy:
 
     def close(self):
         shutil.rmtree(self.folder)
+
+
+class Terminal:
+    """scripts/run with a terminal of 100 columns and 30 lines; `shown` is all that was written."""
+
+    def __init__(self, copy, *flags, **environment):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, (30).to_bytes(2, "little")
+                    + (100).to_bytes(2, "little") + bytes(4))
+        self.process = subprocess.Popen(
+            [copy.tree / "scripts/run", *flags], stdin=slave, stdout=slave, stderr=slave,
+            env={**os.environ, "PATH": copy.path, "TMPDIR": str(copy.temporary), "TERM": "xterm",
+                 **environment},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def read(self, seconds):
+        if not select.select([self.master], [], [], seconds)[0]:
+            return True
+        try:
+            got = os.read(self.master, 65536)
+        except OSError:  # nobody has it open any more
+            return False
+        self.shown += got.decode(errors="replace")
+        return bool(got)
+
+    def wait_for(self, *words):
+        give_up = time.monotonic() + PATIENCE_S
+        while not all(word in self.shown for word in words):
+            assert time.monotonic() < give_up and self.read(1), (words, self.shown[-3000:])
+
+    def press_ctrl_c(self):
+        os.write(self.master, b"\x03")
+
+    def finish(self):
+        give_up = time.monotonic() + PATIENCE_S
+        while self.read(1):
+            if time.monotonic() > give_up:
+                self.process.kill()
+                raise AssertionError(f"did not end: {self.shown[-3000:]}")
+        os.close(self.master)
+        return self.process.wait(PATIENCE_S)
 
 
 def finish(process):
@@ -152,7 +209,7 @@ def a_killed_script_leaves_no_process(copy):
     process.kill()
     process.wait()
     give_up = time.monotonic() + 20
-    while any("ringlay" in command for command in copy.processes()):
+    while any("ringlay" in command for command in copy.processes().values()):
         assert time.monotonic() < give_up, copy.processes()
         time.sleep(0.1)
     process.stdout.close()
@@ -168,10 +225,7 @@ def foreign_settings(copy):
 
 
 def ports_of_choice(copy):
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        ports = [free.getsockname()[1] for free in (one, other)]
+    ports = free_ports()
     process = copy.start("--port", str(ports[0]), "--http-port", str(ports[1]))
     assert f":{ports[0]}/" in hosts_of(process), "the line to copy has the port that was asked for"
     with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/_stats", timeout=5) as answer:
@@ -191,6 +245,52 @@ def wrong_flag(copy):
     copy.nothing_is_left()
 
 
+def panel_of_the_local_network(copy):
+    terminal = Terminal(copy, "--local-network")
+    terminal.wait_for("20 of 20", "100 %", "In another terminal", "com.atproto.sync.listHosts")
+    terminal.press_ctrl_c()
+    assert terminal.finish() == 130, terminal.shown[-3000:]
+    assert "Stopping." in terminal.shown
+    copy.nothing_is_left()
+
+
+def free_ports():
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in (one, other)]
+
+
+def real_network(copy):
+    """Flags for the real network, where none is in reach: nothing listens at port 1."""
+    port, http_port = free_ports()
+    return ("--data-dir", str(copy.folder / "data"), "--port", str(port), "--http-port",
+            str(http_port), "--upstream", "http://127.0.0.1:1", "--plc-url", "http://127.0.0.1:1")
+
+
+def without_internet(copy):
+    terminal = Terminal(copy, *real_network(copy))
+    terminal.wait_for("not reachable", "scripts/run --local-network", "0 of 0")
+    assert terminal.process.poll() is None, "it goes on"
+    terminal.press_ctrl_c()
+    assert terminal.finish() == 130, terminal.shown[-3000:]
+    log = (copy.folder / "data/ringlay.log").read_text()
+    assert "retrying in" in log and '"event":"stopped"' in log, log
+    give_up = time.monotonic() + 10
+    while copy.processes():
+        assert time.monotonic() < give_up, copy.processes()
+        time.sleep(0.1)
+
+
+def relay_dies_below_the_panel(copy):
+    terminal = Terminal(copy, *real_network(copy))
+    terminal.wait_for("0 of 0")
+    copy.kill(f"ringlay --data-dir {copy.folder}")
+    assert terminal.finish() == 137, terminal.shown[-3000:]
+    for words in ("The relay has ended with status 137", '"event":"event log opened"'):
+        assert words in terminal.shown, terminal.shown[-3000:]
+
+
 CASES = {
     "run --local-network: 20 hosts connect, their events flow, nothing is left": events_flow,
     "run --local-network: the lines to copy work, beside a second one": copyable_lines_work,
@@ -198,6 +298,10 @@ CASES = {
     "run --local-network: a killed script leaves no process": a_killed_script_leaves_no_process,
     "run --local-network: settings of another relay do not matter": foreign_settings,
     "run --local-network: takes the ports that flags name": ports_of_choice,
+    "run --local-network: the panel shows it in a terminal": panel_of_the_local_network,
+    "run: without internet the panel says why, names the local network, and goes on":
+        without_internet,
+    "run: when the relay dies its last lines are shown": relay_dies_below_the_panel,
     "run --local-network: a wrong flag is told, and nothing is left": wrong_flag,
 }
 
