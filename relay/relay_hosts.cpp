@@ -113,8 +113,8 @@ hosts::HostFleet Relay::host_fleet() {
     fleet.change = [on_room](std::string_view name, const hosts::HostOrders& orders) {
         on_room(name, [&](hosts::HostRoom& room) { room.change(name, orders); });
     };
-    fleet.wake = [on_room](std::string_view name) {
-        on_room(name, [&](hosts::HostRoom& room) { room.wake(name); });
+    fleet.wake = [on_room](std::string_view name, hosts::Waker waker) {
+        on_room(name, [&](hosts::HostRoom& room) { room.wake(name, waker); });
     };
     fleet.set_accounts = [on_room](std::string_view name, std::uint64_t accounts) {
         on_room(name, [&](hosts::HostRoom& room) { room.set_accounts(name, accounts); });

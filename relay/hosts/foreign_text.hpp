@@ -1,6 +1,6 @@
-// What a host says of itself, or of why it hangs up, as it is kept, logged and shown: no longer than
-// said, and printable ASCII only. A host may say megabytes, of which there would be a copy in each
-// list of hosts.
+// What a host says of itself, or of why it hangs up, as it is kept, logged and shown: no longer
+// than a bound, and printable ASCII only. A host may say megabytes, of which there would be a copy
+// in each list of hosts.
 //
 // Thread   pure.
 #pragma once

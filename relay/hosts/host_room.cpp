@@ -52,9 +52,9 @@ void HostRoom::change(std::string_view name, const HostOrders& orders) {
     if (found != guests_.end()) found->second.subscriber->change(orders);
 }
 
-void HostRoom::wake(std::string_view name) {
+void HostRoom::wake(std::string_view name, Waker waker) {
     auto found = guests_.find(name);
-    if (found != guests_.end()) found->second.subscriber->wake();
+    if (found != guests_.end()) found->second.subscriber->wake(waker);
 }
 
 void HostRoom::set_accounts(std::string_view name, std::uint64_t known) {

@@ -41,7 +41,7 @@ class HostRoom {
     // These do nothing for a host that is not there.
     void remove(std::string_view name);
     void change(std::string_view name, const HostOrders& orders);
-    void wake(std::string_view name);  // its next attempt is now
+    void wake(std::string_view name, Waker waker);  // its next attempt is now
     void set_accounts(std::string_view name, std::uint64_t known);
     void reset_cursor(std::string_view name, std::optional<std::uint64_t> cursor);
 

@@ -50,6 +50,9 @@ struct HostOrders {
     bool operator==(const HostOrders&) const = default;
 };
 
+// Who wants a host to be dialled at once.
+enum class Waker : std::uint8_t { stranger, its_operator };
+
 // `pds.example`, `localhost:2600`, `[::1]:2600`: with the port unless it is https on 443, as
 // proto::host_of_endpoint() writes it.
 std::string host_name(const base::HostAddress& address);

@@ -183,7 +183,7 @@ std::expected<bool, Refusal> Registry::Core::offer(const base::HostAddress& addr
             return refuse(Refusal::Why::full,
                           name + " is known, but this relay dials no more hosts (max_hosts)");
         }
-        fleet.wake(name);
+        fleet.wake(name, source == HostSource::admin ? Waker::its_operator : Waker::stranger);
         return true;
     }
     if (auto refusal = objection(address, name, source, from)) {

@@ -38,7 +38,7 @@ struct HostFleet {
     std::function<void(const base::HostAddress&, const HostOrders&)> start;
     std::function<void(const std::vector<std::string>& names)> stop;
     std::function<void(std::string_view name, const HostOrders&)> change;
-    std::function<void(std::string_view name)> wake;  // its next attempt is now
+    std::function<void(std::string_view name, Waker)> wake;  // its next attempt is now
     std::function<void(std::string_view name, std::uint64_t accounts)> set_accounts;
     // The next connection asks for this cursor; nothing: live.
     std::function<void(std::string_view name, std::optional<std::uint64_t>)> reset_cursor;
@@ -87,7 +87,8 @@ class Registry {
     // or wss URL.
     static std::expected<base::HostAddress, Refusal> parse_hostname(std::string_view text);
 
-    // A new host, or one that is known already (true: it was; its next attempt is now). `from`: the
+    // A new host, or one that is known already (true: it was; its next attempt is now, unless it is
+    // put off: only an operator ends that). `from`: the
     // address of who asks, for the quota; admin and settings have none.
     std::expected<bool, Refusal> offer(const base::HostAddress& address, HostSource source,
                                        std::optional<Address> from);

@@ -108,9 +108,18 @@ std::uint64_t Subscriber::accounts() const {
 
 void Subscriber::change(const HostOrders& orders) {
     orders_ = orders;
-    if (!orders.is_quarantined) is_quarantined_ = false;
     rate_.change(HostRate::limits_of(orders_, accounts(), context_.events_per_second),
                  context_.env.clock.now());
+}
+
+void Subscriber::wake(Waker waker) {
+    if (waker == Waker::its_operator) {
+        is_quarantined_ = false;
+        judge_.forget();
+    } else if (context_.env.clock.now() < put_off_until_) {
+        return;
+    }
+    woken_.set();
 }
 
 void Subscriber::set_cursor(std::optional<std::uint64_t> cursor) {
@@ -163,10 +172,13 @@ void Subscriber::run() {
 
 Nanos Subscriber::pause_after(const End& end) {
     const Nanos failing_for = context_.env.clock.now() - good_until_;
-    Nanos pause = back_off_.take(context_.env.random.next(), failing_for);
+    const Nanos pause = back_off_.take(context_.env.random.next(), failing_for);
     // What ended the connection has been charged, and nothing has been waited for it.
-    pause = std::max(pause, std::min(rate_.until_free(context_.env.clock.now()), put_off_for));
-    return is_quarantined_ || end.is_relay ? std::max(pause, put_off_for) : pause;
+    const Nanos debt = rate_.until_free(context_.env.clock.now());
+    const Nanos put_off =
+        is_quarantined_ || end.is_relay ? put_off_for : std::min(debt, put_off_for);
+    put_off_until_ = context_.env.clock.now() + put_off;
+    return std::max(pause, put_off);
 }
 
 Result<void> Subscriber::wait_for_attempt(Nanos pause) {
@@ -227,8 +239,8 @@ Subscriber::End Subscriber::connect_and_read() {
     set_phase(HostPhase::connected);
     context_.logger.log(context_.connects, base::LogLevel::info, now_ms(), "host connected",
                         {{"host", host_.name}, {"cursor", last_seq_}, {"live", is_live_only_}});
-    judge_.forget();
-    judged_at_ = context_.env.clock.now();
+    // It gets another ten minutes, after an hour. Who only hangs up gets none.
+    if (is_quarantined_) judge_.forget();
     End end = read(*client);
     context_.metrics.connected.add(-1);
     return end;
@@ -264,7 +276,8 @@ Subscriber::End Subscriber::read(net::WebSocketClient& client) {
     }
 }
 
-// Every ten seconds: what the shards have found of its events, and what this fiber has.
+// Every ten seconds, in how many connections ever: what the shards have found of its events, and
+// what this fiber has.
 std::optional<std::string> Subscriber::judge() {
     constexpr Nanos interval = std::chrono::seconds(10);
     const Nanos now = context_.env.clock.now();

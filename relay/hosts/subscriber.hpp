@@ -123,8 +123,9 @@ class Subscriber {
     void run();
 
     void change(const HostOrders& orders);
-    // The next attempt is now, if it waits for one and the last was least_pause ago.
-    void wake() { woken_.set(); }
+    // The next attempt is now, if it waits for one and the last was least_pause ago. Who has been
+    // put off stays so, unless its operator wakes it: then the quarantine ends, too.
+    void wake(Waker waker);
     // That were known before the start; those met since are added.
     void set_accounts(std::uint64_t known) { known_accounts_ = known; }
     // Not while run() runs. Nothing: live.
@@ -198,7 +199,8 @@ class Subscriber {
     std::string server_;
     fiber::Event woken_;
     Nanos last_attempt_{};
-    Nanos good_until_{};  // the last moment when all was well
+    Nanos put_off_until_{};  // for its invalid events, for being a relay, for what it has sent
+    Nanos good_until_{};     // the last moment when all was well
     WallMillis last_event_{};
     WallMillis next_attempt_{};
     WallMillis connected_since_{};

@@ -14,8 +14,6 @@
 
 namespace ringlay::support {
 
-using namespace std::chrono_literals;
-
 inline Buffer event(std::uint64_t seq, std::size_t handle_bytes = 10) {
     std::string handle = std::string(handle_bytes, 'h') + std::to_string(seq) + ".test";
     return proto::encode_frame(proto::IdentityEvent{.seq = seq,
@@ -23,6 +21,11 @@ inline Buffer event(std::uint64_t seq, std::size_t handle_bytes = 10) {
                                                     .time = "2026-01-01T00:00:00.000Z",
                                                     .handle = handle});
 }
+
+// An event of nobody, as no honest host sends it.
+inline const Buffer event_without_did{0xa2, 0x61, 't',  0x69, '#', 'i',  'd', 'e',
+                                      'n',  't',  'i',  't',  'y', 0x62, 'o', 'p',
+                                      0x01, 0xa1, 0x63, 's',  'e', 'q',  0x01};
 
 // A host that does on each connection what a test says.
 class ScriptedHost {
@@ -108,6 +111,11 @@ class ScriptedHost {
     net::HttpServerCounters counters_;
 };
 
+inline std::string json_fields(const std::string& json) {
+    return "Content-Type: application/json\r\nContent-Length: " + std::to_string(json.size()) +
+           "\r\n";
+}
+
 struct Stage {
     explicit Stage(ScriptedHost::Script script, std::uint64_t disk_bytes = 1 << 30)
         : line(
@@ -133,11 +141,12 @@ struct Stage {
         auto stuck = line.world.run_until_true([&] { return events().size() >= count; });
         INFO(stuck.value_or(""));
         REQUIRE_FALSE(stuck.has_value());
-        line.world.run_for(5s);
+        line.world.run_for(std::chrono::seconds(5));
         std::vector<std::string> all;
         for (const auto& seen : events()) all.push_back(seen.event);
         return all;
     }
+    std::string host_name() { return line.world.machine("host").address(SimHost::port).text(); }
     const std::vector<SimConsumer::Seen>& events() const { return line.consumers[0]->seen(); }
 
     // A page of the relay's HTTP port.
@@ -148,11 +157,7 @@ struct Stage {
     // What its operator sees, and what is answered to an order of his.
     std::string admin_page(const std::string& path) { return ask("GET " + path, password_field); }
     std::string order(const std::string& path, const std::string& json) {
-        return ask("POST " + path,
-                   std::string(password_field) +
-                       "Content-Type: application/json\r\nContent-Length: " +
-                       std::to_string(json.size()) + "\r\n",
-                   json);
+        return ask("POST " + path, password_field + json_fields(json), json);
     }
     std::string ask(const std::string& line_head, const std::string& fields,
                     const std::string& body = {}) {
@@ -161,13 +166,15 @@ struct Stage {
         Address address = line.world.machine("relay").address(firehose_port + 1);
         line.world.machine("operator" + std::to_string(++visits))
             .start_worker({.name = "operator", .index = 0}, [&] {
-                auto socket = env.net.connect(address, Deadline::in(5s));
+                auto socket = env.net.connect(address, Deadline::in(std::chrono::seconds(5)));
                 RINGLAY_ASSERT(socket.has_value());
                 std::string request = line_head + " HTTP/1.1\r\nHost: r\r\nConnection: close\r\n" +
                                       fields + "\r\n" + body;
-                RINGLAY_ASSERT(socket->send(net::bytes_of(request), Deadline::in(5s)).has_value());
+                RINGLAY_ASSERT(
+                    socket->send(net::bytes_of(request), Deadline::in(std::chrono::seconds(5)))
+                        .has_value());
                 for (;;) {
-                    auto chunk = socket->receive(Deadline::in(5s));
+                    auto chunk = socket->receive(Deadline::in(std::chrono::seconds(5)));
                     if (!chunk || chunk->empty()) break;
                     text.append(chunk->bytes().begin(), chunk->bytes().end());
                 }

@@ -9,6 +9,7 @@
 
 using namespace ringlay;
 using namespace ringlay::support;
+using namespace std::chrono_literals;
 
 TEST_CASE("a new host is asked for all it has; after a break the relay goes on behind its cursor") {
     Stage stage([](ScriptedHost::Connection connection) {
@@ -266,9 +267,7 @@ TEST_CASE("a host that says it is a relay is asked once an hour") {
 
 TEST_CASE("a host that sends nothing but invalid events is put off for an hour") {
     Stage stage([](ScriptedHost::Connection connection) {
-        const Buffer no_did{0xa2, 0x61, 't', 0x69, '#',  'i',  'd',  'e', 'n', 't', 'i', 't',
-                            'y',  0x62, 'o', 'p',  0x01, 0xa1, 0x63, 's', 'e', 'q', 0x01};
-        while (connection.number == 1 && connection.send(no_did)) {
+        while (connection.number == 1 && connection.send(event_without_did)) {
             if (!fiber::sleep_for(1s)) return;
         }
         connection.send(event(connection.number));
@@ -281,6 +280,23 @@ TEST_CASE("a host that sends nothing but invalid events is put off for an hour")
     CHECK(stage.shows("relay_host_quarantines_total 1"));
     CHECK(stage.page("/_stats").find("quarantined: 100 % of its events") != std::string::npos);
     CHECK(stage.seen(1) == contents({2}));
+}
+
+TEST_CASE("a host that hangs up before ten minutes are over is judged by all its connections") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        for (int i = 0; i < 60 && connection.send(event_without_did); ++i) {
+            if (!fiber::sleep_for(100ms)) return;
+        }
+    });
+    stage.line.world.run_for(9min);
+    CHECK(stage.shows("relay_host_quarantines_total 0"));
+    stage.line.world.run_for(3min);
+    CHECK(stage.shows("relay_host_quarantines_total 1"));
+    const std::size_t connections = stage.host->cursors.size();
+    stage.line.world.run_for(55min);
+    CHECK(stage.host->cursors.size() == connections);
+    stage.line.world.run_for(5min);
+    CHECK(stage.host->cursors.size() == connections + 1);
 }
 
 TEST_CASE("a host that falls silent is pinged and then dialled again; one that answers is kept") {

@@ -40,7 +40,11 @@ struct FakeFleet {
                     running.insert_or_assign(std::string(name), orders);
                     said.push_back("change " + std::string(name));
                 },
-            .wake = [this](std::string_view name) { said.push_back("wake " + std::string(name)); },
+            .wake =
+                [this](std::string_view name, Waker waker) {
+                    const bool is_operator = waker == Waker::its_operator;
+                    said.push_back((is_operator ? "operator wakes " : "wake ") + std::string(name));
+                },
             .set_accounts =
                 [this](std::string_view name, std::uint64_t count) {
                     said.push_back(std::string(name) + " has " + std::to_string(count));
@@ -150,7 +154,9 @@ TEST_ON_BOTH_KERNELS("a host that is known is dialled soon, and stays as it is")
     Life life(world, options_with());
     CHECK(life.offer("a.example", HostSource::upstream).value() == false);
     CHECK(life.offer("a.example", HostSource::crawl).value() == true);
-    CHECK(life.fleet.said == std::vector<std::string>{"start a.example", "wake a.example"});
+    CHECK(life.offer("a.example", HostSource::admin).value() == true);
+    CHECK(life.fleet.said == std::vector<std::string>{"start a.example", "wake a.example",
+                                                      "operator wakes a.example"});
     CHECK(life.registry->view("a.example")->row.source == HostSource::upstream);
 }
 

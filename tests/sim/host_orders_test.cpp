@@ -1,0 +1,95 @@
+// What can be ordered of a host while its subscription runs: by its operator, and by strangers.
+// Through the relay's own ports, in the simulated world.
+
+#include "tests/sim/host_stage.hpp"
+
+using namespace ringlay;
+using namespace ringlay::support;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* request_crawl = "POST /xrpc/com.atproto.sync.requestCrawl";
+
+// As anybody may.
+std::string announce(Stage& stage) {
+    const std::string json = "{\"hostname\":\"" + stage.host_name() + "\"}";
+    return stage.ask(request_crawl, json_fields(json), json);
+}
+
+std::string order_of(Stage& stage, const std::string& more = {}) {
+    return "{\"host\":\"" + stage.host_name() + "\"" + more + "}";
+}
+
+bool is_done(const std::string& answer) {
+    return answer.contains("200 OK") && answer.contains("{\"success\":\"true\"}");
+}
+
+}  // namespace
+
+TEST_CASE("a quarantine ends when its operator says so, and not when a stranger does") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        while (connection.number == 1 && connection.send(event_without_did)) {
+            if (!fiber::sleep_for(1s)) return;
+        }
+        connection.live_on();
+    });
+    stage.line.world.run_for(12min);
+    REQUIRE(stage.admin_page("/admin/hosts").contains("\"state\":\"quarantined\""));
+    CHECK(announce(stage).contains("200 OK"));
+    stage.line.world.run_for(30min);
+    CHECK(stage.host->cursors.size() == 1);
+    CHECK(is_done(stage.order("/admin/hosts/add", order_of(stage))));
+    stage.line.world.run_for(10s);
+    CHECK(stage.host->cursors.size() == 2);
+    CHECK(stage.admin_page("/admin/hosts").contains("\"state\":\"active\""));
+}
+
+TEST_CASE("other limits of a host do not end its quarantine") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        while (connection.send(event_without_did)) {
+            if (!fiber::sleep_for(1s)) return;
+        }
+    });
+    stage.line.world.run_for(9min + 50s);
+    while (stage.shows("relay_host_quarantines_total 0")) {
+        // The registry asks once a second if it is looked at: it will not know yet.
+        CHECK(stage.admin_page("/admin/hosts").contains("\"state\":\"active\""));
+        stage.line.world.run_for(100ms);
+    }
+    CHECK(is_done(
+        stage.order("/admin/hosts/changeLimits", order_of(stage, ",\"events_per_second\":7"))));
+    stage.line.world.run_for(30min);
+    CHECK(stage.host->cursors.size() == 1);
+    CHECK(stage.admin_page("/admin/hosts").contains("\"state\":\"quarantined\""));
+}
+
+TEST_CASE("one that says it is a relay is dialled before its hour only for its operator") {
+    Stage stage([](ScriptedHost::Connection connection) { connection.live_on(); });
+    stage.host->says_it_is = "indigo/1.0 (atproto-relay)";
+    stage.line.world.run_for(1min);
+    CHECK(announce(stage).contains("200 OK"));
+    stage.line.world.run_for(1min);
+    CHECK(stage.host->cursors.size() == 1);
+    CHECK(is_done(stage.order("/admin/hosts/add", order_of(stage))));
+    stage.line.world.run_for(10s);
+    CHECK(stage.host->cursors.size() == 2);
+    CHECK(announce(stage).contains("200 OK"));
+    stage.line.world.run_for(1min);
+    CHECK(stage.host->cursors.size() == 2);
+}
+
+TEST_CASE("who announces a host that has only failed has it dialled at once") {
+    Stage stage([](ScriptedHost::Connection) {});  // accepts and drops
+    stage.line.world.run_for(10min);
+    for (int i = 0; i < 20; ++i) {
+        const std::size_t connections = stage.host->cursors.size();
+        stage.line.world.run_for(15s);
+        if (stage.host->cursors.size() > connections) continue;
+        CHECK(announce(stage).contains("200 OK"));
+        stage.line.world.run_for(100ms);
+        CHECK(stage.host->cursors.size() == connections + 1);
+        return;
+    }
+    FAIL("its pauses are never longer than 15 s");
+}
