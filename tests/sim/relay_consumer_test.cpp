@@ -392,7 +392,7 @@ TEST_CASE("a consumer that takes a little now and then is dropped; one that take
     scene.play([&](env::Env& env, RawConsumer& consumer) {
         CHECK(consumer.connect("?cursor=0") == 101);
         const Nanos began = env.clock.now();
-        while (consumer.take(40'000)) static_cast<void>(fiber::sleep_for(15s));
+        while (consumer.take(40'000)) static_cast<void>(fiber::sleep_for(12s));
         CHECK_FALSE(consumer.has_ended);
         CHECK(consumer.taken > 550'000);
         CHECK(env.clock.now() - began > 150s);
