@@ -210,6 +210,24 @@ def test_e2e_out_of_reach():
     shutil.rmtree(tree)
 
 
+def test_fuzz_counts_each_step():
+    tree = a_copy_of_the_scripts()
+    (tree / "build-asan/tests/fuzz").mkdir(parents=True)
+    (tree / "build-asan/build.ninja").touch()
+    (tree / "build-asan/.options").touch()
+    (tree / "tests/fuzz/corpus/url").mkdir(parents=True)
+    for name, body in (("url", '[[ $* == *corpus/url* ]]'), ("tid", "sleep 0.2"),
+                       ("car", '[[ $* != *-max_total_time* ]]')):
+        plant(tree, f"build-asan/tests/fuzz/{name}_fuzz", f"#!/bin/bash\n{body}\n")
+    done, last = run_test(tree, "fuzz")
+    assert (done.returncode, last) == (1, "5 passed, 1 failed, 0 skipped"), done.stdout
+    assert "not ok fuzz car: 10 s (input in build-asan/crashes)" in done.stdout, done.stdout
+    (tree / "build-asan/tests/fuzz/car_fuzz").unlink()
+    done, last = run_test(tree, "fuzz")
+    assert (done.returncode, last) == (0, "4 passed, 0 failed, 0 skipped"), done.stdout
+    shutil.rmtree(tree)
+
+
 def test_goes_on_after_a_failure():
     tree = a_copy_of_the_scripts()
     plant_tidy(tree, "raise SystemExit(1)")
@@ -343,6 +361,7 @@ CASES = {
     "test: the last line sums the lines of all programs": test_counts_lines,
     "test: a silent program and a crash are failures": test_counts_silence_and_crashes,
     "test: e2e out of reach is skipped, and failed when all is required": test_e2e_out_of_reach,
+    "test: the corpus and the search of each fuzz target count": test_fuzz_counts_each_step,
     "test: all suites run, whatever fails": test_goes_on_after_a_failure,
     "run: says what it will use, and hands its flags over": run_introduces,
     "run: what is set is what it says": run_introduces_as_set,
