@@ -297,13 +297,14 @@ void Relay::start_ports() {
         .log_status = [this] { return log_status(); },
         .relay_status = [this] { return relay_status(); },
         .metrics = metrics_,
+        .logger = logger_,
         .firehose = *ports.firehose,
         .repos = ports.repos.get(),
         .queries = {[this](const net::HttpRequest& request, const api::Caller&) {
             return hosts_->queries->answer(request);
         }},
         .procedures = {[this](const net::HttpRequest& request, const api::Caller& caller) {
-            return hosts_->crawl->answer(request, caller.address);
+            return hosts_->crawl->answer(request, caller);
         }},
         .admin = {[this](const net::HttpRequest& request, const api::Caller& caller) {
             return hosts_->admin->answer(request, caller.address);

@@ -71,7 +71,7 @@ CrawlRequests::CrawlRequests(env::Env& env, base::Logger& logger, base::Metrics&
 }
 
 std::optional<net::HttpResponse> CrawlRequests::answer(const net::HttpRequest& request,
-                                                       const Address& client) {
+                                                       const Caller& caller) {
     if (std::ranges::find(methods, request.path()) == methods.end()) return std::nullopt;
     if (request.method != net::HttpMethod::post) {
         auto refusal = net::json_error(405, "MethodNotAllowed", "this method is a POST");
@@ -79,27 +79,27 @@ std::optional<net::HttpResponse> CrawlRequests::answer(const net::HttpRequest& r
         return refusal;
     }
     if (hosts::names_a_relay(request.headers.find("Via").value_or(""))) sent_on_.add_shared();
-    Judgement judgement = judge(request, client);
+    Judgement judgement = judge(request, caller);
     outcomes_[static_cast<std::size_t>(judgement.outcome)]->add_shared();
     logger_.log(log_limit_, base::LogLevel::info,
                 static_cast<std::uint64_t>(env_.clock.wall().count()), "crawl requested",
                 {{"host", judgement.host},
-                 {"from", client.ip_text()},
+                 {"from", caller.address.ip_text()},
                  {"outcome", outcome_names[static_cast<std::size_t>(judgement.outcome)]},
                  {"reason", judgement.words}});
     return std::move(judgement.response);
 }
 
 CrawlRequests::Judgement CrawlRequests::judge(const net::HttpRequest& request,
-                                              const Address& client) {
+                                              const Caller& caller) {
     if (!is_on_) {
         return {Outcome::off,
                 net::json_error(403, "Forbidden", "this relay takes no requests to crawl a host"),
                 {},
                 {}};
     }
-    if (options_.limits_loopback || !client.is_loopback()) {
-        if (auto wait = by_address_.take(client_key(client), env_.clock.now())) {
+    if (options_.limits_loopback || !caller.is_this_machine()) {
+        if (auto wait = by_address_.take(client_key(caller.address), env_.clock.now())) {
             return {Outcome::rate,
                     later(net::json_error(429, "RateLimitExceeded",
                                           "too many requests from this address"),
@@ -114,7 +114,7 @@ CrawlRequests::Judgement CrawlRequests::judge(const net::HttpRequest& request,
     if (!hostname) return refuse({}, {Refusal::Why::invalid, "hostname is missing, or no text"});
     auto address = hosts::Registry::parse_hostname(*hostname);
     if (!address) return refuse(*hostname, address.error());
-    return judge_host(*address, client);
+    return judge_host(*address, caller.address);
 }
 
 CrawlRequests::Judgement CrawlRequests::judge_host(const base::HostAddress& address,

@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "relay/api/buckets.hpp"
+#include "relay/api/caller.hpp"
 #include "relay/base/logger.hpp"
 #include "relay/base/metrics.hpp"
 #include "relay/hosts/host_book.hpp"
@@ -47,8 +48,8 @@ class CrawlRequests {
     CrawlRequests(env::Env& env, base::Logger& logger, base::Metrics& metrics, hosts::HostBook book,
                   Check check, CrawlOptions options);
 
-    // Nothing: the path is none of these methods. `client`: who asks, proxies seen through.
-    std::optional<net::HttpResponse> answer(const net::HttpRequest& request, const Address& client);
+    // Nothing: the path is none of these methods.
+    std::optional<net::HttpResponse> answer(const net::HttpRequest& request, const Caller& caller);
 
     bool is_on() const { return is_on_; }
     void turn(bool on) { is_on_ = on; }
@@ -74,7 +75,7 @@ class CrawlRequests {
         std::string words;
     };
 
-    Judgement judge(const net::HttpRequest& request, const Address& client);
+    Judgement judge(const net::HttpRequest& request, const Caller& caller);
     Judgement judge_host(const base::HostAddress& address, const Address& client);
     Judgement offer(const base::HostAddress& address, const Address& client);
     static Judgement refuse(std::string host, const hosts::Refusal& refusal);

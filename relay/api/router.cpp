@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 
-#include "relay/net/client_address.hpp"
-
 namespace ringlay::api {
 namespace {
 
 constexpr std::string_view xrpc_prefix = "/xrpc/";
 constexpr std::string_view admin_prefix = "/admin/";
+constexpr std::string_view limited_name = "relay_http_limited_total";
+constexpr std::string_view limited_help = "Requests refused because their address sends many.";
 
 net::HttpResponse content(std::uint16_t status, std::string_view type, std::string body) {
     net::HttpResponse response;
@@ -74,15 +74,14 @@ Router::Router(RouterSources sources)
       xrpc_known_(sources_.metrics.queue("xrpc_addresses", sources_.limits.max_addresses)),
       subscribe_known_(
           sources_.metrics.queue("subscribe_addresses", sources_.limits.max_addresses)),
-      xrpc_refused_(sources_.metrics.counter("relay_http_limited_total",
-                                             "Requests refused because their address sends many.",
-                                             {{"what", "xrpc"}})),
-      subscribe_refused_(sources_.metrics.counter(
-          "relay_http_limited_total", "Requests refused because their address sends many.",
-          {{"what", "subscribe"}})) {}
+      xrpc_refused_(sources_.metrics.counter(limited_name, limited_help, {{"what", "xrpc"}})),
+      pages_refused_(sources_.metrics.counter(limited_name, limited_help, {{"what", "page"}})),
+      subscribe_refused_(
+          sources_.metrics.counter(limited_name, limited_help, {{"what", "subscribe"}})) {}
 
 net::HttpReply Router::answer(Port port, const net::HttpRequest& request, const Address& peer) {
     const net::Client client = net::client_of(request, peer, sources_.trusted_proxies);
+    warn_of_proxy(request, client, peer);
     const Caller caller{.address = client.address, .peer = peer, .is_proxied = client.is_proxied};
     const std::string_view path = request.path();
     if (path == firehose::subscribe_path) {
@@ -90,22 +89,40 @@ net::HttpReply Router::answer(Port port, const net::HttpRequest& request, const 
         return subscribe(request, caller);
     }
     const auto route = std::ranges::find(routes(), path, &Route::path);
-    if (route != routes().end() && (route->is_public || port == Port::http)) {
-        return is_look(request) ? (this->*route->page)(request) : only_looks();
-    }
-    if (path.starts_with(xrpc_prefix)) return xrpc(request, caller);
+    const bool is_page = route != routes().end() && (route->is_public || port == Port::http);
+    if (!is_page && path.starts_with(xrpc_prefix)) return xrpc(request, caller);
     if (path.starts_with(admin_prefix) && port == Port::http && sources_.gate != nullptr) {
         return admin(request, caller);
     }
+    if (port == Port::firehose) {
+        if (auto refusal = limit(xrpc_, xrpc_known_, pages_refused_, caller)) {
+            return std::move(*refusal);
+        }
+    }
+    if (is_page) return is_look(request) ? (this->*route->page)(request) : only_looks();
     if (!is_look(request)) return only_looks();
     return net::json_error(404, "NotFound", "nothing is served at this path");
+}
+
+// A proxy on this machine that is not named: then whatever it passes on is this machine's own, and
+// no limit of addresses holds for anybody.
+void Router::warn_of_proxy(const net::HttpRequest& request, const net::Client& client,
+                           const Address& peer) {
+    if (!peer.is_loopback() || client.is_proxied || !request.headers.find("X-Forwarded-For"))
+        return;
+    if (net::is_in(peer, sources_.trusted_proxies)) return;
+    sources_.logger.log(proxy_warnings_, base::LogLevel::warn,
+                        static_cast<std::uint64_t>(fiber::wall().count()),
+                        "a proxy on this machine is not trusted: limits of addresses are off",
+                        {{"setting", "RELAY_TRUSTED_PROXIES"}, {"proxy", peer.ip_text()}});
 }
 
 net::HttpReply Router::subscribe(const net::HttpRequest& request, const Caller& caller) {
     if (auto refusal = limit(subscribe_, subscribe_known_, subscribe_refused_, caller)) {
         return std::move(*refusal);
     }
-    auto seat = sources_.firehose.admit(request, caller.address);
+    auto seat = sources_.firehose.admit(
+        request, {.address = caller.address, .is_proxied = caller.is_proxied});
     if (!seat) return std::move(seat.error());
     return net::HttpReply::TakeOver(
         [this, seat = std::move(*seat)](env::Socket socket, Buffer already_received) mutable {
@@ -171,7 +188,7 @@ net::HttpResponse Router::admin(const net::HttpRequest& request, const Caller& c
 
 std::optional<net::HttpResponse> Router::limit(Buckets& buckets, base::QueueGauge& known,
                                                base::Counter& refused, const Caller& caller) {
-    if (caller.address.is_loopback() && !sources_.limits.limits_loopback) return std::nullopt;
+    if (caller.is_this_machine() && !sources_.limits.limits_loopback) return std::nullopt;
     const auto wait = buckets.take(client_key(caller.address), fiber::now());
     known.set_depth(buckets.size());
     if (!wait) return std::nullopt;

@@ -6,7 +6,8 @@
 //
 // Owner    Relay; what the sources name outlives it.
 // Thread   the worker that serves HTTP.
-// Bound    requests of an address (RouterLimits); that of loopback addresses is not limited.
+// Bound    requests of an address (RouterLimits), also for the pages of the firehose port and for
+//          what it does not have. This machine itself is not limited.
 // Source   docs/operations.md, "Paths".
 #pragma once
 
@@ -23,8 +24,10 @@
 #include "relay/api/relay_status.hpp"
 #include "relay/api/repo_queries.hpp"
 #include "relay/api/stats_page.hpp"
+#include "relay/base/logger.hpp"
 #include "relay/base/metrics.hpp"
 #include "relay/firehose/firehose.hpp"
+#include "relay/net/client_address.hpp"
 #include "relay/net/http_server.hpp"
 
 namespace ringlay::api {
@@ -44,6 +47,7 @@ struct RouterSources {
     std::function<LogStatus()> log_status;      // must not wait
     std::function<RelayStatus()> relay_status;  // may ask other workers
     base::Metrics& metrics;
+    base::Logger& logger;
     firehose::Firehose& firehose;
     RepoQueries* repos = nullptr;          // nullptr: these methods are not served
     std::vector<Handler> queries = {};     // below /xrpc/, both ports; asked GET and HEAD only
@@ -66,6 +70,8 @@ class Router {
     struct Route;
     static std::span<const Route> routes();
 
+    void warn_of_proxy(const net::HttpRequest& request, const net::Client& client,
+                       const Address& peer);
     net::HttpReply subscribe(const net::HttpRequest& request, const Caller& caller);
     net::HttpResponse home(const net::HttpRequest& request);
     net::HttpResponse liveness(const net::HttpRequest& request);
@@ -85,7 +91,9 @@ class Router {
     base::QueueGauge& xrpc_known_;
     base::QueueGauge& subscribe_known_;
     base::Counter& xrpc_refused_;
+    base::Counter& pages_refused_;
     base::Counter& subscribe_refused_;
+    base::LogLimit proxy_warnings_{1, 3'600'000};
 };
 
 }  // namespace ringlay::api

@@ -4,7 +4,6 @@
 
 #include "relay/firehose/cursor_parameter.hpp"
 #include "relay/firehose/placement.hpp"
-#include "relay/net/client_address.hpp"
 #include "relay/net/websocket_handshake.hpp"
 
 namespace ringlay::firehose {
@@ -47,18 +46,20 @@ struct Firehose::Refusal {
     base::Counter* counter;
 };
 
-std::optional<Firehose::Refusal> Firehose::refusal(const Address& client, bool has_cursor) const {
+std::optional<Firehose::Refusal> Firehose::refusal(const net::Client& client,
+                                                   bool has_cursor) const {
     if (rooms_.empty()) {
         return Refusal{503, "ServiceUnavailable", "the relay is stopping", &metrics_.refused};
     }
-    auto from_here = seated_by_party_.find(net::party_of(client));
+    auto from_here = seated_by_party_.find(net::party_of(client.address));
     if (from_here != seated_by_party_.end()) {
         const std::vector<const Seat*>& seats = from_here->second;
         if (seats.size() >= limits_.max_per_address) {
             return Refusal{429, "RateLimitExceeded", "too many consumers from your address",
                            &metrics_.refused_address};
         }
-        const bool is_limited = limits_.limits_loopback_replays || !client.is_loopback();
+        const bool is_limited =
+            limits_.limits_loopback_replays || client.is_proxied || !client.address.is_loopback();
         if (has_cursor && is_limited &&
             std::ranges::count_if(seats, [](const Seat* seat) {
                 return seat->replays.load(std::memory_order_relaxed);
@@ -76,7 +77,7 @@ std::optional<Firehose::Refusal> Firehose::refusal(const Address& client, bool h
 }
 
 std::expected<std::unique_ptr<Seat>, net::HttpResponse> Firehose::admit(
-    const net::HttpRequest& request, const Address& client) {
+    const net::HttpRequest& request, const net::Client& client) {
     auto accept = net::check_upgrade(request);
     if (!accept) return std::unexpected(std::move(accept.error()));
 
@@ -95,7 +96,7 @@ std::expected<std::unique_ptr<Seat>, net::HttpResponse> Firehose::admit(
     }
 
     auto seat = std::make_unique<Seat>();
-    seat->peer = client;
+    seat->peer = client.address;
     seat->cursor = *cursor;
     seat->replays.store(cursor->has_value(), std::memory_order_relaxed);
     seat->user_agent =

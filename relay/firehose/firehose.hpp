@@ -20,6 +20,7 @@
 #include "relay/fiber/mailbox.hpp"
 #include "relay/firehose/consumer_room.hpp"
 #include "relay/firehose/seat.hpp"
+#include "relay/net/client_address.hpp"
 #include "relay/net/http_message.hpp"
 
 namespace ringlay::firehose {
@@ -30,8 +31,9 @@ struct FirehoseLimits {
     std::uint32_t max_consumers = 1000;
     std::uint32_t max_per_address = 50;  // of IPv6: from one /64
     std::uint32_t max_replays_per_address = 4;
-    bool limits_loopback_replays = false;  // whether that holds for this machine, too
-    std::uint32_t pack = 64;               // consumers on one worker before the next one gets any
+    // Whether that holds for this machine, too. An address that a proxy told is another machine's.
+    bool limits_loopback_replays = false;
+    std::uint32_t pack = 64;  // consumers on one worker before the next one gets any
 };
 
 class Firehose {
@@ -48,9 +50,8 @@ class Firehose {
     void stop();
 
     // A subscription request that is in order gets a seat; any other the response that refuses it.
-    // `client`: who asks, trusted proxies seen through.
     std::expected<std::unique_ptr<Seat>, net::HttpResponse> admit(const net::HttpRequest& request,
-                                                                  const Address& client);
+                                                                  const net::Client& client);
     // The seat's connection, with what has come behind the request; a worker takes it from here.
     void seat(std::unique_ptr<Seat> seat, env::Socket socket, Buffer already_received);
 
@@ -58,7 +59,7 @@ class Firehose {
 
   private:
     struct Refusal;
-    std::optional<Refusal> refusal(const Address& client, bool has_cursor) const;
+    std::optional<Refusal> refusal(const net::Client& client, bool has_cursor) const;
     void take_back();
 
     FirehoseMetrics& metrics_;

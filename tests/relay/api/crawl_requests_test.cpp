@@ -33,7 +33,8 @@ struct Rig {
         request.method = net::HttpMethod::post;
         request.target = "/xrpc/com.atproto.sync.requestCrawl";
         request.body = std::move(body);
-        return crawl.answer(request, from).value();
+        return crawl.answer(request, {.address = from, .peer = from, .is_proxied = is_proxied})
+            .value();
     }
     net::HttpResponse announce(std::string_view hostname, const Address& from = stranger) {
         return post("{\"hostname\":\"" + std::string(hostname) + "\"}", from);
@@ -50,6 +51,7 @@ struct Rig {
     base::Metrics metrics{1};
     HostCheckAnswer check{.kind = Kind::pds, .words = ""};
     Names checked;
+    bool is_proxied = false;  // the address was told by a proxy
     CrawlRequests crawl;
 };
 
@@ -98,7 +100,7 @@ TEST_IN_SIMULATION("URLs are names, too, and notifyOfUpdate is the same method")
     request.target = "/xrpc/com.atproto.sync.notifyOfUpdate?hostname=ignored.example";
     request.headers.add("Content-Type", "text/plain");
     request.body = R"({"hostname":"b.example","more":[1]})";
-    CHECK(is_empty_200(rig.crawl.answer(request, stranger).value()));
+    CHECK(is_empty_200(rig.crawl.answer(request, {.address = stranger, .peer = stranger}).value()));
     CHECK(rig.hosts.offered() == Names{"a.example", "b.example"});
 }
 
@@ -109,11 +111,11 @@ TEST_IN_SIMULATION("other methods are none of these, and GET is refused") {
     for (std::string target : {"/xrpc/com.atproto.sync.requestCrawls", "/xrpc/", "/",
                                "/xrpc/com.atproto.sync.listHosts"}) {
         request.target = target;
-        CHECK_FALSE(rig.crawl.answer(request, stranger));
+        CHECK_FALSE(rig.crawl.answer(request, {.address = stranger, .peer = stranger}));
     }
     request.target = "/xrpc/com.atproto.sync.requestCrawl";
     request.method = net::HttpMethod::get;
-    auto refusal = rig.crawl.answer(request, stranger).value();
+    auto refusal = rig.crawl.answer(request, {.address = stranger, .peer = stranger}).value();
     CHECK(is_error(refusal, 405, "MethodNotAllowed"));
     CHECK(refusal.headers.find("Allow") == "POST, OPTIONS");
     CHECK(rig.hosts.offers.empty());
@@ -280,6 +282,10 @@ TEST_IN_SIMULATION("this machine's own requests have no limit, unless that is as
     for (int i = 0; i < 3; ++i) {
         CHECK(is_empty_200(rig.announce("known.example", Address::loopback(1))));
     }
+    Rig proxied(world.env(), {.burst = 1});
+    proxied.is_proxied = true;
+    proxied.announce("nonsense", Address::loopback(1));
+    CHECK(is_error(proxied.announce("nonsense", Address::loopback(1)), 429, "RateLimitExceeded"));
     Rig strict(world.env(), {.burst = 1, .limits_loopback = true});
     strict.announce("nonsense", Address::loopback(1));
     CHECK(is_error(strict.announce("nonsense", Address::loopback(1)), 429, "RateLimitExceeded"));
@@ -293,7 +299,8 @@ TEST_IN_SIMULATION("what another relay sends on is taken like any other, and cou
         request.target = "/xrpc/com.atproto.sync.requestCrawl";
         if (!via.empty()) request.headers.add("Via", via);
         request.body = R"({"hostname":"a.example"})";
-        CHECK(is_empty_200(rig.crawl.answer(request, stranger).value()));
+        CHECK(is_empty_200(
+            rig.crawl.answer(request, {.address = stranger, .peer = stranger}).value()));
         const std::string page = rig.metrics.expose();
         const std::string name = "relay_crawl_requests_sent_on_total ";
         return std::stoul(page.substr(page.find("\n" + name) + 1 + name.size()));

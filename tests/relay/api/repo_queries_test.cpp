@@ -418,10 +418,12 @@ TEST_ON_BOTH_KERNELS("both ports answer queries to GET and HEAD, and to nothing 
     served.rows.rows[alice] = row_with_rev(7);
     firehose::FirehoseMetrics firehose_metrics(served.metrics);
     firehose::Firehose firehose(firehose_metrics, {}, {});
+    base::Logger logger(base::LogLevel::error, base::LogFormat::text, 64);
     RouterSources sources{.version = "1",
                           .log_status = [] { return LogStatus(); },
                           .relay_status = [] { return RelayStatus(); },
                           .metrics = served.metrics,
+                          .logger = logger,
                           .firehose = firehose,
                           .repos = &served.queries};
     Router router(sources);
@@ -430,6 +432,7 @@ TEST_ON_BOTH_KERNELS("both ports answer queries to GET and HEAD, and to nothing 
                            .log_status = sources.log_status,
                            .relay_status = sources.relay_status,
                            .metrics = other_metrics,
+                           .logger = logger,
                            .firehose = firehose});
     for (auto port : {Router::Port::firehose, Router::Port::http}) {
         auto status_of = [&](Router& asked, net::HttpMethod method, std::string path) {

@@ -41,6 +41,7 @@ struct Rig {
                         return RelayStatus();
                     },
                 .metrics = metrics,
+                .logger = logger,
                 .firehose = firehose,
                 .queries = {answers("/xrpc/q.one", "one"), answers("/xrpc/q.two", "two")},
                 .procedures = {answers("/xrpc/p.one", "done")},
@@ -66,7 +67,7 @@ struct Rig {
         return metrics.expose().find(std::string(line) + "\n") != std::string::npos;
     }
 
-    base::Logger logger{base::LogLevel::error, base::LogFormat::text, 64};
+    base::Logger logger{base::LogLevel::warn, base::LogFormat::text, 64};
     base::Metrics metrics{1};
     firehose::FirehoseMetrics firehose_metrics;
     firehose::Firehose firehose;
@@ -144,7 +145,8 @@ TEST_ON_BOTH_KERNELS("handlers are told the client's address, as trusted proxies
 }
 
 TEST_ON_BOTH_KERNELS(
-    "an address has so many requests; others have theirs, and health has no limit") {
+    "an address has so many requests; others have theirs, this machine and port 3001's health "
+    "any") {
     Rig rig(world.env(), {.xrpc_burst = 2,
                           .xrpc_refill = 90s,
                           .subscribe_burst = 1,
@@ -163,9 +165,10 @@ TEST_ON_BOTH_KERNELS(
     CHECK(wait > 60);
     CHECK(from("198.51.100.2").status == 200);
     for (int i = 0; i < 10; ++i) {
-        CHECK(from("127.0.0.1").status == 200);
-        CHECK(from("198.51.100.1", "/_health").status == 200);
-        CHECK(from("198.51.100.1", "/xrpc/_health").status == 200);
+        CHECK(rig.ask(Port::firehose, get, "/xrpc/q.one", {}, "127.0.0.1").status == 200);
+        CHECK(rig.ask(Port::firehose, get, "/_health", {}, "127.0.0.1").status == 200);
+        CHECK(rig.ask(Port::http, get, "/xrpc/_health", {}, "198.51.100.1").status == 200);
+        CHECK(rig.ask(Port::http, get, "/metrics", {}, "198.51.100.1").status == 200);
     }
     const std::string subscribe = "/xrpc/com.atproto.sync.subscribeRepos";
     CHECK(from("198.51.100.1", subscribe).status == 426);
@@ -175,6 +178,53 @@ TEST_ON_BOTH_KERNELS(
     CHECK(rig.has_counted("relay_http_limited_total{what=\"subscribe\"} 1"));
     CHECK(rig.has_counted("relay_queue_depth{queue=\"xrpc_addresses\"} 2"));
     CHECK(rig.has_counted("relay_queue_bound{queue=\"xrpc_addresses\"} 8"));
+}
+
+TEST_ON_BOTH_KERNELS("pages of the firehose port, and what is not there, are requests as others") {
+    for (std::string path : {"/", "/_health", "/xrpc/_health", "/_healthz", "/none", "/metrics"}) {
+        CAPTURE(path);
+        Rig rig(world.env(), {.xrpc_burst = 2, .xrpc_refill = 90s});
+        CHECK(rig.status(Port::firehose, get, "/xrpc/q.one") == 200);
+        CHECK(rig.status(Port::firehose, get, path) != 429);
+        CHECK(rig.status(Port::firehose, get, path) == 429);
+        CHECK(rig.status(Port::firehose, post, path) == 429);
+        CHECK(rig.has_counted("relay_http_limited_total{what=\"page\"} 2"));
+    }
+}
+
+TEST_ON_BOTH_KERNELS("who is said by a proxy to be this machine has the limits of a stranger") {
+    Rig rig(world.env(),
+            {.xrpc_burst = 1, .xrpc_refill = 90s, .subscribe_burst = 1, .subscribe_refill = 90s});
+    for (std::string path : {"/xrpc/q.one", "/xrpc/com.atproto.sync.subscribeRepos"}) {
+        CAPTURE(path);
+        auto ask = [&] {
+            return rig.ask(Port::http, get, path, {{"X-Forwarded-For", "127.0.0.1"}}, "10.0.0.1");
+        };
+        CHECK(ask().status != 429);
+        CHECK(ask().status == 429);
+    }
+}
+
+TEST_ON_BOTH_KERNELS("a proxy on this machine that is not named is warned of, once an hour") {
+    Rig rig(world.env());
+    auto warnings = [&] {
+        int count = 0;
+        rig.logger.flush([&](std::string_view line) {
+            if (line.find("RELAY_TRUSTED_PROXIES") != line.npos) ++count;
+        });
+        return count;
+    };
+    const net::HttpHeaders::Field told{"X-Forwarded-For", "198.51.100.7"};
+    rig.ask(Port::http, get, "/", {}, "127.0.0.1");
+    rig.ask(Port::http, get, "/", {told}, "203.0.113.5");
+    rig.ask(Port::http, get, "/", {told}, "10.0.0.1");
+    CHECK(warnings() == 0);
+    for (int i = 0; i < 3; ++i) rig.ask(Port::http, get, "/", {told}, "127.0.0.1");
+    CHECK(warnings() == 1);
+    if (!world.is_simulated()) return;
+    static_cast<void>(fiber::sleep_for(61min));
+    rig.ask(Port::http, get, "/", {told}, "127.0.0.1");
+    CHECK(warnings() == 1);
 }
 
 TEST_ON_BOTH_KERNELS(
