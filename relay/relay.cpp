@@ -12,7 +12,7 @@ std::uint32_t worker_count(const base::Config& config) {
 }
 
 net::HttpHeaders response_headers(std::string_view server) {
-    return {{"Server", server}, {"Access-Control-Allow-Origin", "*"}};
+    return {{"Server", server}};
 }
 
 // After a kill the kernel takes a ring apart when its process is gone already, and only then closes
@@ -314,6 +314,7 @@ void Relay::start_ports() {
     auto server = [&](api::Router::Port port) {
         net::HttpServerOptions options;
         options.default_headers = response_headers(options_.user_agent);
+        options.is_for_any_site = &api::Router::is_for_any_site;
         options.trusted_proxies = options_.config.trusted_proxies;
         return std::make_unique<net::HttpServer>(
             env_, std::move(options), ports.counters,

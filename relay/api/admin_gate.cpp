@@ -56,12 +56,10 @@ net::HttpResponse with_header(net::HttpResponse response, std::string_view name,
     return response;
 }
 
-net::HttpResponse later(Nanos wait) {
+net::HttpResponse later(std::string_view words, Nanos wait) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
-    return with_header(
-        net::json_error(429, "RateLimitExceeded",
-                        "too many wrong passwords from your address; wait before the next attempt"),
-        "Retry-After", std::to_string(std::max<std::int64_t>(seconds, 1)));
+    return with_header(net::json_error(429, "RateLimitExceeded", words), "Retry-After",
+                       std::to_string(std::max<std::int64_t>(seconds, 1)));
 }
 
 }  // namespace
@@ -103,6 +101,7 @@ AdminGate::AdminGate(env::Env& env, base::Logger& logger, base::Metrics& metrics
     : env_(env),
       logger_(logger),
       options_(options),
+      all_failures_(options.all_per_second, options.all_at_once),
       let_in_(metrics.counter("relay_admin_requests_total",
                               "Requests to the administration by somebody who may.")),
       remembered_(metrics.queue("admin_failures", options.max_addresses)),
@@ -111,11 +110,10 @@ AdminGate::AdminGate(env::Env& env, base::Logger& logger, base::Metrics& metrics
         // An empty one would let everybody in.
         if (!password.empty()) passwords_.push_back(crypto::sha256(bytes_of_text(password)));
     }
-    const std::pair<Verdict, std::string_view> reasons[] = {{Verdict::disabled, "disabled"},
-                                                            {Verdict::cross_site, "cross_site"},
-                                                            {Verdict::delayed, "delayed"},
-                                                            {Verdict::anonymous, "no_password"},
-                                                            {Verdict::wrong, "wrong_password"}};
+    const std::pair<Verdict, std::string_view> reasons[] = {
+        {Verdict::disabled, "disabled"},     {Verdict::cross_site, "cross_site"},
+        {Verdict::delayed, "delayed"},       {Verdict::all_delayed, "all_delayed"},
+        {Verdict::anonymous, "no_password"}, {Verdict::wrong, "wrong_password"}};
     for (const auto& [verdict, reason] : reasons) {
         refused_[verdict] = &metrics.counter("relay_admin_refused_total",
                                              "Requests to the administration that were refused.",
@@ -142,7 +140,11 @@ std::optional<net::HttpResponse> AdminGate::check(const net::HttpRequest& reques
             return net::json_error(403, "CrossSiteRequest",
                                    "the administration is not for pages of other sites");
         case Verdict::delayed:
-            return later(wait);
+            return later("too many wrong passwords from your address; wait before the next attempt",
+                         wait);
+        case Verdict::all_delayed:
+            return later(
+                "too many wrong passwords from many addresses; wait before the next attempt", wait);
         case Verdict::wrong:
             logger_.log(log_limit_, base::LogLevel::warn,
                         static_cast<std::uint64_t>(env_.clock.wall().count()), "admin refused",
@@ -168,12 +170,17 @@ AdminGate::Verdict AdminGate::judge(const net::HttpRequest& request, const Addre
         wait = failures->second->blocked_until - env_.clock.now();
         return Verdict::delayed;
     }
+    // Not looked at: a guess that is right would be told from one that is wrong.
+    wait = all_failures_.until_free(env_.clock.now(), 1);
+    if (wait > Nanos::zero() && !is_proven(party)) return Verdict::all_delayed;
     const auto password = presented_password(request);
     if (!password || !is_password(*password)) {
         note_failure(party);
+        static_cast<void>(all_failures_.take(env_.clock.now()));
         return Verdict::wrong;
     }
     forget(party);
+    note_success(party);
     return Verdict::let_in;
 }
 
@@ -215,6 +222,16 @@ void AdminGate::forget(const Address& party) {
     by_time_.erase(found->second);
     by_party_.erase(found);
     remembered_.set_depth(by_time_.size());
+}
+
+bool AdminGate::is_proven(const Address& party) const {
+    return std::ranges::find(proven_, party) != proven_.end();
+}
+
+void AdminGate::note_success(const Address& party) {
+    proven_.remove(party);
+    proven_.push_front(party);
+    if (proven_.size() > options_.max_proven) proven_.pop_back();
 }
 
 void AdminGate::note(const net::HttpRequest& request, const Caller& caller, std::uint16_t status) {

@@ -7,6 +7,7 @@ namespace ringlay::api {
 namespace {
 
 constexpr std::string_view xrpc_prefix = "/xrpc/";
+constexpr std::string_view admin_path = "/admin";
 constexpr std::string_view admin_prefix = "/admin/";
 constexpr std::string_view limited_name = "relay_http_limited_total";
 constexpr std::string_view limited_help = "Requests refused because their address sends many.";
@@ -79,6 +80,11 @@ Router::Router(RouterSources sources)
       subscribe_refused_(
           sources_.metrics.counter(limited_name, limited_help, {{"what", "subscribe"}})) {}
 
+bool Router::is_for_any_site(std::string_view path) {
+    const auto route = std::ranges::find(routes(), path, &Route::path);
+    return route != routes().end() ? route->is_public : path.starts_with(xrpc_prefix);
+}
+
 net::HttpReply Router::answer(Port port, const net::HttpRequest& request, const Address& peer) {
     const net::Client client = net::client_of(request, peer, sources_.trusted_proxies);
     warn_of_proxy(request, client, peer);
@@ -91,7 +97,8 @@ net::HttpReply Router::answer(Port port, const net::HttpRequest& request, const 
     const auto route = std::ranges::find(routes(), path, &Route::path);
     const bool is_page = route != routes().end() && (route->is_public || port == Port::http);
     if (!is_page && path.starts_with(xrpc_prefix)) return xrpc(request, caller);
-    if (path.starts_with(admin_prefix) && port == Port::http && sources_.gate != nullptr) {
+    const bool is_admin = path == admin_path || path.starts_with(admin_prefix);
+    if (is_admin && port == Port::http && sources_.gate != nullptr) {
         return admin(request, caller);
     }
     if (port == Port::firehose) {

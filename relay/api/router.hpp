@@ -15,6 +15,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proto/base/network.hpp"
@@ -63,6 +64,10 @@ class Router {
     enum class Port : std::uint8_t { firehose, http };
 
     explicit Router(RouterSources sources);
+
+    // Whether the answers of a path are for pages of any site. What an operator alone should see is
+    // not: it would be read through the operator's own browser.
+    static bool is_for_any_site(std::string_view path);
 
     net::HttpReply answer(Port port, const net::HttpRequest& request, const Address& peer);
 

@@ -42,14 +42,15 @@ HttpResponse refusal(std::uint16_t status, std::string_view message) {
     return json_error(status, error_name(status), message);
 }
 
-HttpResponse options_response() {
-    return {204,
-            {{"Allow", "GET, HEAD, POST, OPTIONS"},
-             {"Access-Control-Allow-Origin", "*"},
-             {"Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS"},
-             {"Access-Control-Allow-Headers", "*"},
-             {"Access-Control-Max-Age", "86400"}},
-            {}};
+constexpr std::string_view methods = "GET, HEAD, POST, OPTIONS";
+
+HttpResponse options_response(bool is_for_any_site) {
+    HttpResponse response{204, {{"Allow", methods}}, {}};
+    if (!is_for_any_site) return response;
+    response.headers.add("Access-Control-Allow-Methods", methods);
+    response.headers.add("Access-Control-Allow-Headers", "*");
+    response.headers.add("Access-Control-Max-Age", "86400");
+    return response;
 }
 
 }  // namespace
@@ -171,11 +172,20 @@ class HttpServer::Conversation {
         bool closes = !request.is_keep_alive || server_.is_stopping_ ||
                       reply.response.headers.has_token("connection", "close");
         bool is_head = request.method == HttpMethod::head;
+        if (is_for_any_site(request)) {
+            reply.response.headers.add("Access-Control-Allow-Origin", "*");
+        }
         return send(reply.response, closes, is_head, request.minor_version) && !closes;
     }
 
+    bool is_for_any_site(const HttpRequest& request) const {
+        return options().is_for_any_site && options().is_for_any_site(request.path());
+    }
+
     HttpReply reply_to(const HttpRequest& request) {
-        if (request.method == HttpMethod::options) return options_response();
+        if (request.method == HttpMethod::options) {
+            return options_response(is_for_any_site(request));
+        }
         try {
             return server_.handler_(request, socket_.peer());
         } catch (const std::exception&) {

@@ -18,6 +18,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include "proto/base/network.hpp"
@@ -43,6 +44,8 @@ struct HttpServerOptions {
     // Not for these: their connections are those of many clients.
     std::vector<Network> trusted_proxies;
     HttpHeaders default_headers;  // of every response that has not set them
+    // The paths whose answers pages of any site may read, those to OPTIONS too. Empty: none.
+    std::function<bool(std::string_view path)> is_for_any_site;
 };
 
 // What happened, counted; relaxed, from any worker.

@@ -152,6 +152,41 @@ TEST_ON_BOTH_KERNELS("a /64 of IPv6 is one guesser, and so many guessers are rem
     CHECK(rig.has_counted("relay_queue_depth{queue=\"admin_failures\"} 1"));
 }
 
+TEST_ON_BOTH_KERNELS(
+    "guesses of all addresses have a limit; who was right before is always heard") {
+    if (!world.is_simulated()) return;
+    Rig rig(world.env());
+    CHECK(rig.status(bearer(secret), "198.51.100.1") == 0);
+    auto guess_from = [&](int network) {
+        return rig.status(bearer("guess"), "2001:db8:0:" + std::to_string(network) + "::1");
+    };
+    for (int i = 0; i < 30; ++i) CHECK(guess_from(i) == 401);
+    CHECK(guess_from(30) == 429);
+    CHECK(rig.header("Retry-After") == "1");
+    CHECK(rig.status(bearer(secret), "198.51.100.2") == 429);
+    CHECK(rig.status(with({}), "198.51.100.2") == 401);  // that is no guess
+    CHECK(rig.status(bearer(secret), "198.51.100.1") == 0);
+    CHECK(rig.status(bearer("slip"), "198.51.100.1") == 401);
+    CHECK(rig.status(bearer(secret), "198.51.100.1") == 0);
+    CHECK(rig.has_counted("relay_admin_refused_total{reason=\"all_delayed\"} 2"));
+    static_cast<void>(fiber::sleep_for(1s));
+    CHECK(rig.status(bearer(secret), "198.51.100.2") == 0);
+    CHECK(guess_from(31) == 401);
+    CHECK(guess_from(32) == 429);
+    CHECK(rig.status(bearer(secret), "198.51.100.2") == 0);
+}
+
+TEST_ON_BOTH_KERNELS("so many that were right are remembered, the latest of them") {
+    Rig rig(world.env(), {"b"}, {.all_at_once = 1, .all_per_second = 0.001, .max_proven = 2});
+    for (std::string_view address : {"203.0.113.1", "203.0.113.2", "203.0.113.1", "203.0.113.3"}) {
+        CHECK(rig.status(bearer("b"), address) == 0);
+    }
+    CHECK(rig.status(bearer("guess"), "198.51.100.1") == 401);
+    CHECK(rig.status(bearer("b"), "203.0.113.1") == 0);
+    CHECK(rig.status(bearer("b"), "203.0.113.2") == 429);
+    CHECK(rig.status(bearer("b"), "203.0.113.3") == 0);
+}
+
 TEST_ON_BOTH_KERNELS("what a page of another site makes a browser send is refused") {
     Rig rig(world.env());
     auto status = [&](std::initializer_list<net::HttpHeaders::Field> fields) {

@@ -98,16 +98,32 @@ TEST_ON_BOTH_KERNELS("the firehose port has the public part, the http port every
         CHECK(rig.status(Port::http, post, path) == 405);
     }
     CHECK(rig.ask(Port::firehose, get, "/admin/a.one", {right}).status == 404);
+    CHECK(rig.ask(Port::firehose, get, "/admin", {right}).status == 404);
     CHECK(rig.ask(Port::http, get, "/admin/a.one", {right}).body == "first");
     CHECK(rig.ask(Port::http, post, "/admin/a.two", {right}).body == "second");
     for (Port port : {Port::firehose, Port::http}) {
         CHECK(rig.status(port, get, "/xrpc/com.atproto.sync.subscribeRepos") == 426);
         CHECK(rig.status(port, post, "/xrpc/com.atproto.sync.subscribeRepos") == 405);
-        for (std::string path : {"/debug", "/admin", "/_stats/", "//metrics", "/x/../metrics",
-                                 "/%6detrics", "/METRICS", "/xrpc", "/..%2fmetrics", "*"}) {
+        for (std::string path :
+             {"/debug", "/administration", "/_stats/", "//metrics", "/x/../metrics", "/%6detrics",
+              "/METRICS", "/xrpc", "/..%2fmetrics", "*"}) {
             CAPTURE(path);
             CHECK(rig.status(port, get, path) == 404);
         }
+    }
+}
+
+TEST_CASE("pages of any site may read what is for the world, and nothing of the operator's") {
+    for (std::string_view path :
+         {"/", "/_health", "/_healthz", "/_readyz", "/xrpc/_health",
+          "/xrpc/com.atproto.sync.listRepos", "/xrpc/com.atproto.sync.subscribeRepos"}) {
+        CAPTURE(path);
+        CHECK(Router::is_for_any_site(path));
+    }
+    for (std::string_view path : {"/_stats", "/metrics", "/admin", "/admin/", "/admin/hosts",
+                                  "/nothing", "/xrpc", "//xrpc/", ""}) {
+        CAPTURE(path);
+        CHECK_FALSE(Router::is_for_any_site(path));
     }
 }
 
@@ -124,7 +140,7 @@ TEST_ON_BOTH_KERNELS("queries are looks only; procedures and the administration 
 
 TEST_ON_BOTH_KERNELS("nothing below /admin is answered, nor said to exist, without the password") {
     Rig rig(world.env());
-    for (std::string path : {"/admin/a.one", "/admin/unknown", "/admin/"}) {
+    for (std::string path : {"/admin/a.one", "/admin/unknown", "/admin/", "/admin"}) {
         CHECK(rig.status(Port::http, get, path) == 401);
         CHECK(rig.status(Port::http, post, path) == 401);
     }
