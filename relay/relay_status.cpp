@@ -279,6 +279,8 @@ void Relay::register_http() {
     counter("relay_http_connections_total", "Connections accepted, on both ports.",
             counters.connections);
     counter("relay_http_requests_total", "Requests answered, on both ports.", counters.requests);
+    counter("relay_http_failures_total", "Requests answered with 500: their handler failed.",
+            counters.handler_failures);
     constexpr std::string_view cut = "relay_http_cut_total";
     constexpr std::string_view help = "Connections refused or cut, by reason.";
     auto because = [&](std::string_view reason, const auto& number) {
@@ -291,6 +293,7 @@ void Relay::register_http() {
     because("too_large", counters.refused_too_large);
     because("header_timeout", counters.header_timeouts);
     because("body_timeout", counters.body_timeouts);
+    because("idle_timeout", counters.idle_timeouts);
     because("write_timeout", counters.write_timeouts);
     because("accept_failed", counters.accept_failures);
 }

@@ -200,6 +200,7 @@ std::optional<Consumer::End> Consumer::send_control(const net::ControlFrame& fra
 void Consumer::farewell(End end) {
     FirehoseMetrics& metrics = context_.metrics;
     Deadline deadline = Deadline::in(context_.limits.farewell);
+    metrics.ended(end).add_shared();
     std::optional<Words> words;
     switch (end) {
         case End::peer_gone:

@@ -64,15 +64,7 @@ class Consumer {
     ConsumerStatus status() const;
 
   private:
-    enum class End : std::uint8_t {
-        peer_gone,   // closed by the consumer, or its connection broke
-        too_slow,    // left the window, or stalled
-        future,      // its cursor was never issued
-        violation,   // broke the protocol
-        dead,        // silent although pinged
-        going_away,  // we stop
-        broken,      // we cannot read the log
-    };
+    using End = ConsumerEnd;
 
     End serve();
     std::optional<End> begin();

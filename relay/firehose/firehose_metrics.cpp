@@ -26,6 +26,12 @@ FirehoseMetrics::FirehoseMetrics(base::Metrics& m)
       too_slow(m.counter("relay_consumer_too_slow_total",
                          "Consumers dropped: stalled, or left the retention window.")),
       violations(m.counter("relay_consumer_violations_total",
-                           "Consumers dropped for breaking the WebSocket protocol.")) {}
+                           "Consumers dropped for breaking the WebSocket protocol.")) {
+    for (std::size_t i = 0; i < by_end.size(); ++i) {
+        by_end[i] = &m.counter("relay_consumers_dropped_total",
+                               "Consumers that are connected no more, by the reason.",
+                               {{"reason", std::string(consumer_end_names[i])}});
+    }
+}
 
 }  // namespace ringlay::firehose

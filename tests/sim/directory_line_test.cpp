@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "crypto/signing_key.hpp"
+#include "relay/net/http_client.hpp"
 #include "tests/sim/line.hpp"
 #include "tests/support/sim_pds.hpp"
 #include "tests/support/sim_plc.hpp"
@@ -82,6 +83,21 @@ struct DirectoryLine {
         return found.size();
     }
 
+    std::string metrics() {
+        std::string body;
+        bool is_done = false;
+        env::Env env;
+        const Address address = line.world.machine("relay").address(firehose_port + 1);
+        line.world.machine("operator").start_worker({.name = "operator", .index = 0}, [&] {
+            auto page = net::fetch(
+                env, proto::parse_url("http://" + address.text() + "/metrics").value(), {});
+            if (page) body = page->body;
+            is_done = true;
+        });
+        REQUIRE_FALSE(line.world.run_until_true([&] { return is_done; }).has_value());
+        return body;
+    }
+
     std::optional<SimPlc> plc;
     std::vector<std::unique_ptr<SimPds>> hosts;
     std::function<void(RelayOptions&)> adjust;
@@ -120,6 +136,28 @@ TEST_CASE("a host that sends thousands of DIDs of others does not delay others' 
     const std::size_t in_vain = it.plc->requests() - 610;
     CHECK(in_vain >= 300);
     CHECK(in_vain < 360);
+}
+
+TEST_CASE("what is verified, and who is met for the first time, is counted as what it is") {
+    DirectoryLine it;
+    SimPds& pds = it.add_host("host");
+    it.start();
+    for (std::size_t i = 1; i <= 3; ++i) {
+        it.enroll(pds, did_number(i));
+        it.say_active(pds, did_number(i));
+        it.line.world.run_for(1s);
+    }
+    it.say_active(pds, did_number(1));
+    it.line.world.run_for(10s);
+    const std::string page = it.metrics();
+    for (std::string_view line :
+         {"relay_validation_total{result=\"validated\"} 4", "relay_new_users_discovered 3",
+          "relay_validation_total{result=\"unverified\"} 0",
+          "relay_validation_total{result=\"failed\"} 0", "relay_frames_received_total 4",
+          "relay_resolve_queued_set_count 0", "relay_frames_broadcast_total 4"}) {
+        CAPTURE(line);
+        CHECK(page.find("\n" + std::string(line) + "\n") != std::string::npos);
+    }
 }
 
 TEST_CASE("a host is charged for each new account, whether the directory answers or not") {

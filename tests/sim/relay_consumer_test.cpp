@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/net/http_client.hpp"
 #include "tests/sim/line.hpp"
 
 using namespace ringlay;
@@ -152,6 +153,27 @@ struct Scene {
         REQUIRE_FALSE(stuck.has_value());
     }
 
+    // How many consumers the relay says it has lost for this reason.
+    std::string dropped(std::string_view reason) {
+        std::string body;
+        bool is_done = false;
+        Address address = line.world.machine("relay").address(firehose_port + 1);
+        line.world.machine("operator" + std::to_string(++actors))
+            .start_worker({.name = "operator", .index = 0}, [&] {
+                static_cast<void>(fiber::sleep_for(5s));
+                auto page = net::fetch(
+                    env, proto::parse_url("http://" + address.text() + "/metrics").value(), {});
+                if (page) body = page->body;
+                is_done = true;
+            });
+        REQUIRE_FALSE(line.world.run_until_true([&] { return is_done; }).has_value());
+        const std::string series =
+            "relay_consumers_dropped_total{reason=\"" + std::string(reason) + "\"} ";
+        const std::size_t at = body.find(series);
+        if (at == std::string::npos) return "none";
+        return body.substr(at + series.size(), body.find('\n', at) - at - series.size());
+    }
+
     Line line;
     env::Env env;
     int actors = 0;
@@ -182,6 +204,7 @@ TEST_CASE("a cursor that was never issued gets FutureCursor, time to think, and 
     CHECK(told[1].close_code == net::close_code::policy);
     CHECK(lasted >= 4900ms);  // the frame and the close are on their way for a moment each
     CHECK(has_ended);
+    CHECK(scene.dropped("future_cursor") == "1");
 }
 
 TEST_CASE("a cursor older than the window is told so, then gets the whole window; zero is not") {
@@ -297,6 +320,7 @@ TEST_CASE("an idle consumer is pinged; one that never answers is let go, one tha
     });
     CHECK(pings >= 2);
     CHECK(has_ended);
+    CHECK(scene.dropped("silent") == "1");
     scene.play([&](env::Env& env, RawConsumer& consumer) {
         CHECK(consumer.connect() == 101);
         Nanos began = env.clock.now();
@@ -339,6 +363,7 @@ TEST_CASE("a consumer that breaks the protocol is told 1002") {
     REQUIRE(told.has_value());
     CHECK(told->kind == Event::Kind::close);
     CHECK(told->close_code == net::close_code::protocol_error);
+    CHECK(scene.dropped("violation") == "1");
 }
 
 TEST_CASE("a close is answered with the same code") {
@@ -356,6 +381,7 @@ TEST_CASE("a close is answered with the same code") {
     CHECK(told->kind == Event::Kind::close);
     CHECK(told->close_code == net::close_code::normal);
     CHECK(has_ended);
+    CHECK(scene.dropped("closed") == "1");
 }
 
 TEST_CASE("a consumer that takes nothing for the stall time is dropped; others notice nothing") {
@@ -378,6 +404,7 @@ TEST_CASE("a consumer that takes nothing for the stall time is dropped; others n
     });
     CHECK(has_ended);
     CHECK(scene.line.consumers[0]->complaint().empty());
+    CHECK(scene.dropped("too_slow") == "1");
 }
 
 TEST_CASE("a consumer that takes a little now and then is dropped; one that takes enough is not") {
