@@ -57,6 +57,8 @@ Result<std::vector<FactsFeed::Item>> FactsFeed::read(std::size_t max) {
         // It may still grow, or nothing of what follows it is synced.
         if (synced.segment_base <= core_->facts->base) return items;
         if (auto moved = core_->go_to_next_segment(); !moved) {
+            // No descriptor at this moment: the next call finds what is there.
+            if (moved.error().code == Errc::busy) return items;
             return std::unexpected(moved.error());
         }
     }

@@ -13,7 +13,6 @@
 namespace ringlay::event_log {
 namespace {
 
-constexpr Nanos retry_interval = std::chrono::milliseconds(200);
 constexpr std::size_t cbor_head_max_bytes = 9;
 constexpr auto ack_lag_index = static_cast<std::size_t>(FactsField::ack_lag);
 
@@ -72,19 +71,28 @@ Result<void> Log::Core::make_ready(std::span<Entry* const> batch) {
         Stall why = Stall::none;
         if (is_below_reserve) {
             why = Stall::space_reserve;
+        } else if (is_short_of_descriptors) {
+            why = Stall::no_descriptors;
         } else {
             auto rolled = roll_if_needed(wire_bytes);
             if (rolled) break;
-            if (rolled.error().code != Errc::no_space) {
+            why = stall_of(rolled.error());
+            if (why == Stall::failed) {
                 fatal("a new segment cannot be made");
                 continue;
             }
-            why = Stall::disk_full;
         }
         if (auto room = wait_for_room(why); !room) return room;
     }
     set_stall(Stall::none);
     return {};
+}
+
+// Whether an error passes when somebody gives something back, and what has to be given back.
+Stall Log::Core::stall_of(const Error& error) {
+    if (error.code == Errc::no_space) return Stall::disk_full;
+    if (error.code == Errc::busy) return Stall::no_descriptors;
+    return Stall::failed;
 }
 
 Result<void> Log::Core::reserve_for(std::size_t count) {
@@ -220,8 +228,8 @@ void Log::Core::compose_fact(Entry& entry) {
     append_facts(facts, record.facts);
 }
 
-// Until it is in both files; a full disk is waited out over files that end where they were
-// published.
+// Until it is in both files; a full disk or memory is waited out over files that end where they
+// were published.
 Result<void> Log::Core::write_batch() {
     Segment& segment = active();
     const std::uint64_t wire_end = segment_header_bytes + segment.extent.wire_bytes;
@@ -230,13 +238,16 @@ Result<void> Log::Core::write_batch() {
     for (;;) {
         if (has_failed) return fail(Errc::closed, "log: failed");
         Result<void> written;
+        const Nanos began = env.clock.now();
         if (!parts.empty()) written = segment.wire.write_at(wire_end, parts);
         if (written && !facts.empty()) written = segment.facts.write_at(facts_end, Bytes(facts));
+        counters.slow_writes.note(env.clock.now(), env.clock.now() - began);
         if (written) {
             set_stall(Stall::none);
             return {};
         }
-        if (written.error().code != Errc::no_space) {
+        const Stall why = stall_of(written.error());
+        if (why == Stall::failed) {
             fatal("a segment cannot be written");
             continue;
         }
@@ -244,7 +255,7 @@ Result<void> Log::Core::write_batch() {
             fatal("a segment cannot be cut back after a failed write");
             continue;
         }
-        if (auto room = wait_for_room(Stall::disk_full); !room) return room;
+        if (auto room = wait_for_room(why); !room) return room;
     }
 }
 

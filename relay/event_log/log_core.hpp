@@ -11,6 +11,9 @@
 
 namespace ringlay::event_log {
 
+// Between two tries of what a full disk, or a lack of descriptors, has refused.
+inline constexpr Nanos retry_interval = std::chrono::milliseconds(200);
+
 // A point that one worker moves forward and any may look at, without a wait: who looks while it
 // moves to another segment sees the beginning of a segment, never a point that is too far.
 class MovingPoint {
@@ -59,6 +62,7 @@ struct Log::Core {
     void publish(std::span<Entry* const> batch);
     void count(std::span<Entry* const> batch, Nanos began);
     Result<void> wait_for_room(Stall why);
+    static Stall stall_of(const Error& error);
     void set_stall(Stall why) { stall.store(why, std::memory_order_relaxed); }
 
     // log_sync.cpp
@@ -69,12 +73,14 @@ struct Log::Core {
     void seal_complete_segments();
     Result<void> seal(Segment& segment);
     void extend_reservation();
+    void set_short_of_descriptors(bool is_short);
     void fatal(std::string_view what);
 
     // log_space.cpp
     void run_space();
     void keep_space();
     bool remove_oldest();
+    Result<void> sync_removals();
     bool needs_facts_of(const Segment& segment) const;
     void drop_unneeded_facts();
     SpaceDecision decide(std::uint64_t free_bytes) const;
@@ -130,6 +136,7 @@ struct Log::Core {
     bool has_failed = false;
     bool is_closed = false;
     bool is_below_reserve = false;
+    bool is_short_of_descriptors = false;  // what was appended cannot be made durable
     bool is_removing = false;
     bool is_syncing = false;
     bool names_unsynced = false;  // files were made since the directory was synced

@@ -73,15 +73,25 @@ bool Log::Core::remove_oldest() {
     // joins what is left.
     const auto removed =
         keeps ? remove_frames(directory, base) : remove_segment_files(directory, base);
-    bool is_gone = removed && directory.sync();
+    bool is_gone = removed && sync_removals();
     // A slow reader's descriptor would keep the space of a file without a name.
     if (is_gone && held) is_gone = held->truncate(0).has_value();
-    if (!is_gone) fatal("an old segment cannot be removed");
+    if (!is_gone && !is_stopping) fatal("an old segment cannot be removed");
     counters.segments_removed.fetch_add(1, std::memory_order_relaxed);
     update_gauges();
     is_removing = false;
     room_made.wake_all();
     return is_gone;
+}
+
+// Without a descriptor for the directory it waits for one: the next segment may only go after this.
+// When the log ends, the last one may be left to the crash rules.
+Result<void> Log::Core::sync_removals() {
+    for (;;) {
+        auto synced = directory.sync();
+        if (synced || synced.error().code != Errc::busy || is_stopping) return synced;
+        static_cast<void>(fiber::sleep_for(retry_interval));
+    }
 }
 
 // Only a point in a later segment lets them go: one at their end must still be found.
@@ -98,7 +108,7 @@ void Log::Core::drop_unneeded_facts() {
         if (!remove_segment_files(directory, base)) fatal("old facts cannot be removed");
     }
     if (!is_changed || has_failed) return;
-    if (!directory.sync()) return fatal("old facts cannot be removed");
+    if (!sync_removals() && !is_stopping) return fatal("old facts cannot be removed");
     update_gauges();
     room_made.wake_all();
 }

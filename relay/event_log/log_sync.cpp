@@ -20,10 +20,15 @@ void Log::Core::run_sync() {
 void Log::Core::extend_reservation() {
     auto extended = reservation.extend(next_seq, env.clock.wall());
     reservation_wanted = false;
-    if (!extended && extended.error().code != Errc::no_space) {
+    if (!extended && stall_of(extended.error()) == Stall::failed) {
         fatal("sequence numbers cannot be reserved");
     }
     reserved.wake_all();
+}
+
+// Appends wait meanwhile: what a loss of power may take has the bound of a sync interval.
+void Log::Core::set_short_of_descriptors(bool is_short) {
+    if (std::exchange(is_short_of_descriptors, is_short) && !is_short) room_made.wake_all();
 }
 
 bool Log::Core::has_unsynced() const {
@@ -39,11 +44,15 @@ Result<void> Log::Core::sync_once() {
     if (has_failed) return fail(Errc::closed, "log: failed");
     is_syncing = true;
     const Nanos began = env.clock.now();
+    counters.syncing_since_ns.store(began.count(), std::memory_order_relaxed);
     const std::uint64_t seq = tail.head_seq();
     const Position position = tail.head();
     const FactsPoint facts_point = facts_head();
     Result<void> done = sync_files();
+    counters.syncing_since_ns.store(0, std::memory_order_relaxed);
+    counters.slow_syncs.note(env.clock.now(), env.clock.now() - began);
     if (done) {
+        set_short_of_descriptors(false);
         synced_seq.store(seq);
         synced_position.store(position);
         synced_facts.store(facts_point);
@@ -54,6 +63,8 @@ Result<void> Log::Core::sync_once() {
         if (took_ns > counters.sync_ns_max.load(std::memory_order_relaxed)) {
             counters.sync_ns_max.store(took_ns, std::memory_order_relaxed);
         }
+    } else if (done.error().code == Errc::busy) {
+        set_short_of_descriptors(true);  // the next round makes up for it
     } else {
         // The kernel may have forgotten which bytes it failed to write: no second try can be
         // believed.
@@ -64,6 +75,7 @@ Result<void> Log::Core::sync_once() {
     return done;
 }
 
+// `busy`: a descriptor for the directory was missing, and nothing was asked of the disk for it.
 Result<void> Log::Core::sync_files() {
     struct Covered {
         Segment* segment;
@@ -80,11 +92,15 @@ Result<void> Log::Core::sync_files() {
     const bool sync_names = std::exchange(names_unsynced, false);
     for (const Covered& one : covered) {
         if (one.segment->synced == one.extent) continue;
-        if (auto synced = one.segment->wire.sync(); !synced) return synced;
-        if (auto synced = one.segment->facts.sync(); !synced) return synced;
+        for (const env::File* file : {&one.segment->wire, &one.segment->facts}) {
+            if (auto synced = file->sync(); !synced) return fail(Errc::io, synced.error().what);
+        }
     }
     if (sync_names) {
-        if (auto synced = directory.sync(); !synced) return synced;
+        if (auto synced = directory.sync(); !synced) {
+            names_unsynced = true;
+            return synced;
+        }
     }
     for (const Covered& one : covered) {
         one.segment->synced = one.extent;
@@ -101,7 +117,7 @@ void Log::Core::seal_complete_segments() {
         if (!segment.is_rolled || segment.synced != segment.extent) return;
         if (auto sealed = seal(segment); !sealed) {
             // Without room for a seal the segment stays as it is until there is some.
-            if (sealed.error().code != Errc::no_space) fatal("a segment cannot be sealed");
+            if (stall_of(sealed.error()) == Stall::failed) fatal("a segment cannot be sealed");
             return;
         }
         i = static_cast<std::size_t>(-1);  // older ones may have been removed meanwhile

@@ -78,6 +78,8 @@ std::string_view name_of(Stall stall) {
             return "disk full";
         case Stall::space_reserve:
             return "space reserve reached";
+        case Stall::no_descriptors:
+            return "no descriptors left";
         case Stall::reservation:
             return "reserving sequence numbers";
         case Stall::failed:

@@ -4,8 +4,9 @@
 // append() writes wire bytes and facts of a batch to the active segment, then publishes them in the
 // memory tail. A second fiber syncs what is new every sync_interval without holding up appends; a
 // third keeps the log inside its space. A full disk is waited out: files are cut back to what was
-// published, room is made, the same batch is written again; nothing is dropped. A failed sync or an
-// input/output error ends the process (on_fatal), since nothing is known about the file any more.
+// published, room is made, the same batch is written again; nothing is dropped. So is a lack of
+// descriptors. A failed sync or an input/output error ends the process (on_fatal), since nothing is
+// known about the file any more.
 //
 // Owner    Relay. close() before destruction, unless the world has ended (on_fatal, simulated
 //          crash).
@@ -32,6 +33,7 @@
 #include "relay/event_log/entry.hpp"
 #include "relay/event_log/host_table.hpp"
 #include "relay/event_log/published_tail.hpp"
+#include "relay/event_log/recent_longest.hpp"
 #include "relay/event_log/recovery.hpp"
 #include "relay/event_log/segment.hpp"
 #include "relay/event_log/seq_reservation.hpp"
@@ -60,10 +62,11 @@ struct LogOptions {
 // Why appends wait, if they do.
 enum class Stall : std::uint8_t {
     none,
-    disk_full,      // a write met ENOSPC and nothing is left to be deleted
-    space_reserve,  // the volume has less than its reserve free
-    reservation,    // sequence numbers are being reserved: never long
-    failed,         // on_fatal has been called
+    disk_full,       // a write met ENOSPC and nothing is left to be deleted
+    space_reserve,   // the volume has less than its reserve free
+    no_descriptors,  // a file cannot be opened: the process, or the machine, has none left
+    reservation,     // sequence numbers are being reserved: never long
+    failed,          // on_fatal has been called
 };
 std::string_view name_of(Stall stall);
 
@@ -86,6 +89,8 @@ struct LogCounters {
     std::atomic<std::uint64_t> sync_ns_total{0};
     std::atomic<std::uint64_t> sync_ns_max{0};
     std::atomic<std::uint64_t> no_space_retries{0};
+    RecentLongest slow_writes;  // of a batch to its files, without the wait for room
+    RecentLongest slow_syncs;
     std::atomic<std::uint64_t> segments_removed{0};
     // gauges
     std::atomic<std::uint64_t> segments{0};
@@ -96,6 +101,7 @@ struct LogCounters {
     std::atomic<std::uint64_t> oldest_seq{0};         // of the window; 0: no event
     std::atomic<std::int64_t> oldest_wall_ms{0};      // when it was received
     std::atomic<std::int64_t> appending_since_ns{0};  // 0: no append is running (watchdog)
+    std::atomic<std::int64_t> syncing_since_ns{0};    // 0: no sync is
 };
 
 class Log {
@@ -141,7 +147,7 @@ class Log {
     // and given up: nothing of the batch is in the log).
     Result<void> append(std::span<Entry* const> batch);
     const HostTable& host_table() const;
-    // Syncs what is published now. Errors: closed.
+    // Syncs what is published now. Errors: closed; busy (no descriptor; the next sync is soon).
     Result<void> sync_now();
     // From now on an append that cannot be done ends with Errc::closed instead of waiting.
     void give_up_stalls();

@@ -27,9 +27,10 @@ SpaceLimits space_limits(const SpaceOptions& options, std::uint64_t free_bytes,
     limits.retention_bytes = options.retention_bytes != 0
                                  ? options.retention_bytes
                                  : std::min(volume_bytes / 2, default_retention_bytes);
-    limits.reserve_bytes = options.reserve_bytes != 0
-                               ? options.reserve_bytes
-                               : std::max(volume_bytes / 10, least_reserve_bytes);
+    limits.reserve_bytes =
+        options.reserve_bytes != 0
+            ? options.reserve_bytes
+            : std::min(std::max(volume_bytes / 10, least_reserve_bytes), volume_bytes / 4);
     limits.retention = std::chrono::hours(
         static_cast<std::int64_t>(std::min(options.retention_hours, longest_retention_hours)));
     return limits;

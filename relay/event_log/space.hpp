@@ -19,7 +19,9 @@ namespace ringlay::event_log {
 struct SpaceOptions {
     std::uint64_t retention_hours = 72;
     std::uint64_t retention_bytes = 0;  // 0: half of what is free at the start, at most 100 GB
-    std::uint64_t reserve_bytes = 0;    // kept free; 0: the larger of 2 GiB and a tenth
+    // Kept free, for the database among others. 0: a tenth of what is free at the start, at least
+    // 2 GiB, at most a quarter of it.
+    std::uint64_t reserve_bytes = 0;
     Nanos interval = std::chrono::seconds(5);
 };
 

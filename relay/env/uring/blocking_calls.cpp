@@ -87,7 +87,8 @@ std::int64_t run_sync_directory(const Op& op) {
     if (handle < 0) return -errno;
     std::int64_t result = retried([&] { return ::fsync(handle); });
     ::close(handle);
-    return result;
+    // Who reads "busy" may ask again, as after an open that failed; a failed sync is none of these.
+    return result == -ENOMEM || result == -EAGAIN ? -EIO : result;
 }
 
 std::int64_t run_lock(const Op& op) {

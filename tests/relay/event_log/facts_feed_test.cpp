@@ -98,6 +98,28 @@ void overfill(OneLog& one, Log& log) {
 
 }  // namespace
 
+TEST_CASE(
+    "a feed that gets no descriptor for the next segment has nothing new, and goes on later") {
+    OneLog one;
+    one.run([&] {
+        auto log = one.open(small_log());
+        append_host(*log, "pds.example");
+        append_events(*log, 1, 60);
+        REQUIRE(fiber::sleep_for(1s).has_value());
+        REQUIRE(log->counters().segments.load() > 3);
+        const std::vector<Got> expected = from(*log);
+        FactsFeed feed = open_feed(*log);
+        std::vector<Got> got;
+        for (int rounds = 0; got.size() < expected.size(); ++rounds) {
+            REQUIRE(rounds < 100);
+            one.machine.disk().fail(fiber::Op::Kind::open, 2, EMFILE);  // each second segment
+            for (Got& each : drain(feed)) got.push_back(std::move(each));
+        }
+        CHECK(got == expected);
+        log->close();
+    });
+}
+
 TEST_CASE("a feed gives every record once and in order, whatever its pace and wherever it begins") {
     OneLog one;
     std::vector<Got> expected;

@@ -253,6 +253,110 @@ TEST_CASE("below the space reserve appends wait, with a name for it") {
     });
 }
 
+TEST_CASE("without a descriptor for a new segment appends wait, with a name for it") {
+    OneLog one;
+    one.run([&] {
+        auto log = one.open(small_log());
+        append_host(*log, "pds.example");
+        one.machine.disk().fail(Op::Kind::open, 2, EMFILE, 20);  // the second one is of its facts
+        std::uint64_t appended = 0;
+        fiber::Task append = fiber::spawn("append", [&] {
+            for (; appended < 20; ++appended) append_one(*log, 1, appended + 1, 390);
+        });
+        REQUIRE(fiber::sleep_for(1s).has_value());
+        CHECK(appended < 20);
+        CHECK(log->stall() == Stall::no_descriptors);
+        CHECK(name_of(log->stall()) == "no descriptors left");
+        REQUIRE(fiber::sleep_for(5s).has_value());
+        CHECK(appended == 20);
+        append.join();
+        CHECK(log->stall() == Stall::none);
+        CHECK(log->counters().segments.load() > 1);
+        CHECK(seqs_of(read_all(*log)) == range_of(1000, 1019));
+        log->close();
+    });
+}
+
+TEST_CASE("without a descriptor for a sync nothing more is appended until it is made up for") {
+    OneLog one;
+    one.run([&] {
+        auto log = one.open(small_log());
+        append_host(*log, "pds.example");
+        REQUIRE(fiber::sleep_for(1s).has_value());
+        one.machine.disk().fail(Op::Kind::sync_directory, 1, EMFILE, 20);  // two seconds
+        std::uint64_t appended = 0;
+        fiber::Task append = fiber::spawn("append", [&] {
+            for (; appended < 40; ++appended) {
+                append_one(*log, 1, appended + 1, 390);
+                REQUIRE(fiber::sleep_for(10ms).has_value());
+            }
+        });
+        REQUIRE(fiber::sleep_for(1s).has_value());
+        CHECK(appended < 40);
+        CHECK(log->head_seq() > log->synced().seq);
+        CHECK(log->stall() == Stall::no_descriptors);
+        REQUIRE(fiber::sleep_for(4s).has_value());
+        CHECK(appended == 40);
+        append.join();
+        CHECK(log->synced().seq == 1039);
+        CHECK(log->stall() == Stall::none);
+        log->close();
+    });
+}
+
+TEST_CASE("a sync of a file that says busy is a failed sync all the same") {
+    OneLog one;
+    one.run([&] {
+        LogOptions options = small_log();
+        std::string reason;
+        options.on_fatal = [&](std::string_view what) { reason = what; };
+        auto log = one.open(options);
+        append_host(*log, "pds.example");
+        one.machine.disk().fail(Op::Kind::sync, 1, ENOMEM);
+        REQUIRE(fiber::sleep_for(1s).has_value());
+        CHECK(reason == "a sync of the log failed");
+        CHECK(log->stall() == Stall::failed);
+    });
+}
+
+TEST_CASE("descriptors may be missing at any moment: the log goes on, rolls, seals and removes") {
+    auto seed = GENERATE(range(1u, 20u));
+    CAPTURE(seed);
+    OneLog one(seed);
+    Buffer expected;
+    std::mt19937 random(seed);
+    one.run([&] {
+        LogOptions options = small_log();
+        options.sync_interval = 1ms;
+        options.space.retention_bytes = 30'000;
+        auto log = one.open(options);
+        append_host(*log, "pds.example");
+        for (std::uint64_t i = 1; i <= 300; ++i) {
+            if (random() % 7 == 0) {
+                auto kind = random() % 2 == 0 ? Op::Kind::open : Op::Kind::sync_directory;
+                int error = random() % 2 == 0 ? EMFILE : ENFILE;
+                one.machine.disk().fail(kind, 1 + random() % 4, error, 1 + random() % 3);
+            }
+            if (random() % 3 == 0) REQUIRE(fiber::sleep_for(5ms).has_value());
+            extend(expected, append_one(*log, 1, i, 150 + i));
+        }
+        REQUIRE(fiber::sleep_for(10s).has_value());
+        CHECK(log->stall() == Stall::none);
+        CHECK(log->counters().segments_removed.load() > 3);
+        CHECK(log->synced().seq == 1299);
+        log->close();
+    });
+    one.run([&] {
+        auto opened = one.try_open();
+        while (!opened) opened = one.try_open();  // faults may be left
+        auto log = std::move(*opened);
+        Buffer rest = read_all(*log);
+        CHECK(rest.size() > 10'000);
+        CHECK(std::equal(rest.rbegin(), rest.rend(), expected.rbegin()));
+        log->close();
+    });
+}
+
 TEST_CASE("a failed sync, or an error that is not a full disk, ends the log for good") {
     const Op::Kind kind = GENERATE(Op::Kind::sync, Op::Kind::write_at);
     OneLog one = OneLog::without_short_writes();

@@ -40,6 +40,7 @@ TEST_CASE("the budget is half of the volume, at most 100 GB, and the reserve a t
     CHECK(space_limits({}, 4000 * gib, 0).retention_bytes == 100'000'000'000);
     CHECK(space_limits({}, 40 * gib, 0).reserve_bytes == 4 * gib);
     CHECK(space_limits({}, 10 * gib, 0).reserve_bytes == 2 * gib);
+    CHECK(space_limits({}, 8 * gib, 0).reserve_bytes == 2 * gib);
     CHECK(space_limits({}, 10 * gib, 0).retention == 72h);
     SpaceOptions options;
     options.retention_hours = 1;
@@ -51,6 +52,17 @@ TEST_CASE("the budget is half of the volume, at most 100 GB, and the reserve a t
     CHECK(limits.retention == 1h);
     options.retention_hours = UINT64_MAX;
     CHECK(space_limits(options, 0, 0).retention > 24h * 365 * 100);
+}
+
+TEST_CASE("on a small volume the reserve is a quarter of it, whatever the log has been allowed") {
+    CHECK(space_limits({}, 4 * gib, 0).reserve_bytes == gib);
+    SpaceOptions options;
+    options.retention_bytes = gib;
+    const SpaceLimits limits = space_limits(options, gib, 0);
+    CHECK(limits.reserve_bytes == gib / 4);
+    SpaceSegment active{gib / 4, day_one, false};
+    SpaceInputs inputs{std::span(&active, 1), gib / 2, day_one, 0ns};
+    CHECK_FALSE(decide_space(limits, {day_one, 0ns, {}}, inputs).is_below_reserve);
 }
 
 TEST_CASE("nothing goes while everything fits") {
