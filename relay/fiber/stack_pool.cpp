@@ -16,9 +16,9 @@ constexpr std::size_t stacks_in_slab = 64;
 
 // MADV_GUARD_INSTALL costs no mapping of its own; mprotect splits the slab into two for each stack,
 // which a default vm.max_map_count of 65,530 bears for 30,000 fibers.
-void install_guard(std::uint8_t* page) {
-    if (madvise(page, page_bytes, MADV_GUARD_INSTALL) == 0) return;
-    RINGLAY_ASSERT(mprotect(page, page_bytes, PROT_NONE) == 0);
+bool install_guard(std::uint8_t* page) {
+    return madvise(page, page_bytes, MADV_GUARD_INSTALL) == 0 ||
+           mprotect(page, page_bytes, PROT_NONE) == 0;
 }
 
 // Slabs of pools that have ended, for the next pool of this thread: a simulation makes thousands of
@@ -67,8 +67,21 @@ StackPool::~StackPool() {
     for (std::uint8_t* slab : slabs_) spare_slabs.give(slab, stride_bytes_ * stacks_in_slab);
 }
 
+bool StackPool::guards_cost_mappings() {
+    void* page =
+        mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return true;
+    const bool is_cheap = madvise(page, page_bytes, MADV_GUARD_INSTALL) == 0;
+    munmap(page, page_bytes);
+    return !is_cheap;
+}
+
+bool StackPool::has_room() {
+    return !free_.empty() || add_slab();
+}
+
 Stack StackPool::take() {
-    if (free_.empty()) add_slab();
+    RINGLAY_ASSERT(has_room());
     std::uint8_t* bottom = free_.back();
     free_.pop_back();
     return {bottom, stack_bytes_};
@@ -89,23 +102,26 @@ const std::uint8_t* StackPool::stack_of_guard(const void* address) const {
     return nullptr;
 }
 
-void StackPool::add_slab() {
+bool StackPool::add_slab() {
     std::size_t size_bytes = stride_bytes_ * stacks_in_slab;
     std::uint8_t* first = spare_slabs.take(size_bytes);
-    bool is_new = first == nullptr;
-    if (is_new) {
+    if (first == nullptr) {
         void* slab = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-        RINGLAY_ASSERT(slab != MAP_FAILED);
+        if (slab == MAP_FAILED) return false;
         madvise(slab, size_bytes, MADV_NOHUGEPAGE);
         first = static_cast<std::uint8_t*>(slab);
+        for (std::size_t i = 0; i < stacks_in_slab; ++i) {
+            if (install_guard(first + i * stride_bytes_)) continue;
+            munmap(first, size_bytes);
+            return false;
+        }
     }
     slabs_.push_back(first);
     for (std::size_t i = stacks_in_slab; i > 0; --i) {
-        std::uint8_t* guard = first + (i - 1) * stride_bytes_;
-        if (is_new) install_guard(guard);
-        free_.push_back(guard + page_bytes);
+        free_.push_back(first + (i - 1) * stride_bytes_ + page_bytes);
     }
+    return true;
 }
 
 }  // namespace ringlay::fiber

@@ -21,12 +21,18 @@ struct Stack {
 
 class StackPool {
   public:
+    // True: each stack costs a mapping for its guard, and one for what lies between two guards, of
+    // the vm.max_map_count that a process may have. False from Linux 6.13 on.
+    static bool guards_cost_mappings();
+
     explicit StackPool(std::size_t stack_bytes);  // rounded up to pages; the guard is extra
     ~StackPool();
     StackPool(const StackPool&) = delete;
     StackPool& operator=(const StackPool&) = delete;
 
-    Stack take();
+    // False: the system gives no memory, or no mapping, for another one.
+    bool has_room();
+    Stack take();  // asserts has_room()
     void give_back(Stack stack);
 
     std::size_t stack_bytes() const { return stack_bytes_; }
@@ -35,7 +41,7 @@ class StackPool {
     const std::uint8_t* stack_of_guard(const void* address) const;
 
   private:
-    void add_slab();
+    bool add_slab();
 
     std::size_t stack_bytes_;
     std::size_t stride_bytes_;

@@ -57,6 +57,11 @@ void Worker::send(Message& message) {
     kernel_.wake();
 }
 
+bool Worker::has_room() {
+    const std::size_t kept = options_.max_fibers / 16;
+    return fiber_count_ + kept < options_.max_fibers && stacks_->has_room();
+}
+
 Task Worker::spawn(std::string_view name, std::move_only_function<void()> body) {
     return Task(&Scheduler::add(*this, name, std::move(body)));
 }

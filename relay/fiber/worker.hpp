@@ -94,6 +94,9 @@ class Worker {
     // From any thread.
     void send(Message& message);
 
+    // For who can do without: false when a spawn would end the process, because max_fibers is near
+    // or the system has no stack for another fiber.
+    bool has_room();
     // A new fiber of this worker, ready to run. The name is for dumps and must be a literal or
     // outlive the fiber. The task cancels and joins when it is destroyed.
     [[nodiscard]] Task spawn(std::string_view name, std::move_only_function<void()> body);

@@ -237,6 +237,8 @@ void HttpServer::serve(env::Listener& listener) {
         Errc code = socket.error().code;
         if (code == Errc::cancelled || code == Errc::closed) break;
         count(counters_.accept_failures);
+        // For want of a descriptor: one that is only held for later is given back for the next.
+        if (code == Errc::busy) static_cast<void>(make_room());
         if (!fiber::sleep_for(accept_pause)) break;
     }
     finish();
@@ -253,7 +255,8 @@ void HttpServer::admit(env::Socket socket) {
         of_party->second >= options_.max_connections_per_address) {
         count(counters_.refused_by_address_limit);
         response = refusal(429, "too many connections from this address");
-    } else if (connection_count_ >= options_.max_connections && !make_room()) {
+    } else if ((connection_count_ >= options_.max_connections && !make_room()) ||
+               !fiber::Worker::current().has_room()) {
         count(counters_.refused_by_limit);
         response = refusal(503, "too many connections");
     } else {

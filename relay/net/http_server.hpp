@@ -55,7 +55,7 @@ struct HttpServerCounters {
     Count open_connections{0};  // a gauge; without those taken over
     Count requests{0};
     Count taken_over{0};
-    Count refused_by_limit{0};          // max_connections
+    Count refused_by_limit{0};          // max_connections, or no fiber to be had
     Count idle_evicted{0};              // likewise, for others
     Count refused_by_address_limit{0};  // max_connections_per_address
     Count refused_malformed{0};         // 400, 417, 501, 505

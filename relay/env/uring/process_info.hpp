@@ -8,6 +8,14 @@
 
 namespace ringlay::env {
 
+// Descriptors that this process has open. Reads a directory before Linux 6.2: some milliseconds for
+// tens of thousands. 0 where the system does not tell.
+std::uint64_t open_descriptors();
+
+// How many mappings of memory a process may have (vm.max_map_count); 0 where the system does not
+// tell.
+std::uint64_t mapping_limit();
+
 // Resident memory; 0 where the system does not tell.
 std::uint64_t process_rss_bytes();
 

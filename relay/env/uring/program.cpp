@@ -16,6 +16,11 @@ sigset_t handled_signals() {
     sigset_t set;
     sigemptyset(&set);
     for (int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaddset(&set, number);
+    // The terminal is closed, unless nohup has said that this means nothing.
+    struct sigaction action{};
+    if (sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) {
+        sigaddset(&set, SIGHUP);
+    }
     return set;
 }
 
@@ -29,11 +34,11 @@ void write_all(int descriptor, std::string_view text) {
     }
 }
 
-void raise_descriptor_limit() {
+std::uint64_t raise_descriptor_limit() {
     rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    const rlim_t soft = std::exchange(limit.rlim_cur, limit.rlim_max);
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
 }
 
 // The system's resolver reads it, and by itself waits twice 5 s for each server that is silent.

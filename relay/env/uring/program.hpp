@@ -19,12 +19,13 @@ namespace ringlay::env {
 // Waits for as long as the descriptor takes nothing; gives up when it is broken.
 void write_all(int descriptor, std::string_view text);
 
-// Each connection is a descriptor; the usual soft limit of 1024 is not for servers.
-void raise_descriptor_limit();
+// Each connection is a descriptor; the usual soft limit of 1024 is not for servers. Returns what
+// may be open from now on: the hard limit.
+std::uint64_t raise_descriptor_limit();
 
 // Runs a function as the first fiber of a worker and waits for its end on this thread, which
-// meanwhile takes SIGTERM, SIGINT and SIGUSR1: with sigwait, so that no handler exists. SIGPIPE is
-// ignored.
+// meanwhile takes SIGTERM, SIGINT, SIGUSR1, and SIGHUP unless it is ignored: with sigwait, so that
+// no handler exists. SIGPIPE is ignored.
 class Program {
   public:
     explicit Program(UringRuntimeOptions options);

@@ -48,6 +48,9 @@ struct UringOptions {
     std::uint32_t receive_buffers = 64;
     std::uint32_t receive_buffer_bytes = 16 * 1024;
     bool files_inline = false;
+    // Connections get descriptors below this number only, so that those above are left for files:
+    // the kernel gives the lowest that is free. 0: any.
+    std::uint64_t socket_descriptors = 0;
     // For tests: a full submission queue stays full until the worker looks, as it does when the
     // kernel answers -EBUSY.
     bool refuse_early_submits = false;
@@ -62,6 +65,7 @@ struct UringGauges {
     std::atomic<std::uint64_t> buffers_held{0};      // by readers
     std::atomic<std::uint64_t> buffers_missing{0};   // a receive had data and no buffer
     std::atomic<std::uint64_t> receives_waiting{0};  // now, for a buffer
+    std::atomic<std::uint64_t> sockets_refused{0};   // for want of a descriptor
 };
 
 class UringKernel final : public fiber::Kernel {
@@ -132,6 +136,7 @@ class UringKernel final : public fiber::Kernel {
     void complete(fiber::Op& op, std::int32_t result, std::uint32_t flags);
     void receive_again(Slot& slot);
     std::int64_t received(fiber::Op& op, std::int32_t result, std::uint32_t flags);
+    int allowed_socket(int handle);
     std::int64_t meaning_of(Slot& slot, std::int32_t result, std::uint32_t flags);
     void take_pool_results();
     void end_starving_receives(int handle);

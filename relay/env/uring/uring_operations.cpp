@@ -113,7 +113,7 @@ void UringKernel::submit(Op& op) {
 void UringKernel::submit_to_ring(Op& op) {
     int new_handle = -1;
     if (op.kind == Op::Kind::connect) {
-        new_handle = make_stream_socket(op.address);
+        new_handle = allowed_socket(make_stream_socket(op.address));
         if (new_handle < 0) return finish_now(op, new_handle);
     }
     Slot& slot = take_slot(op);
@@ -268,12 +268,27 @@ void UringKernel::receive_again(Slot& slot) {
     starving_.push(slot);
 }
 
+// A new socket, or -EMFILE as the kernel gives it; above the bound it is the same to us.
+int UringKernel::allowed_socket(int handle) {
+    if (handle >= 0 && options_.socket_descriptors > 0 &&
+        static_cast<std::uint64_t>(handle) >= options_.socket_descriptors) {
+        ::close(handle);
+        handle = -EMFILE;
+    }
+    if (handle == -EMFILE || handle == -ENFILE) {
+        gauges_.sockets_refused.store(gauges_.sockets_refused.load(std::memory_order_relaxed) + 1,
+                                      std::memory_order_relaxed);
+    }
+    return handle;
+}
+
 std::int64_t UringKernel::meaning_of(Slot& slot, std::int32_t result, std::uint32_t flags) {
     Op& op = *slot.op;
     switch (op.kind) {
         case Op::Kind::receive:
             return received(op, result, flags);
         case Op::Kind::accept:
+            result = allowed_socket(result);
             if (result < 0) return result;
             configure_stream(result);
             op.peer = get_address(slot.address);

@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,24 @@ TEST_CASE("an exception that leaves a fiber ends the process") {
     });
     CHECK(words.find("terminate") != words.npos);
     CHECK(signal == SIGABRT);
+}
+
+TEST_CASE("a pool that the system gives no more memory says so, and goes on with what it has") {
+    if (sanitizer::widens_frames) return;  // their own memory counts, too
+    auto [words, signal] = dying_words([] {
+        StackPool pool(64 * 1024);
+        const rlimit little{512 << 20, 512 << 20};
+        RINGLAY_ASSERT(setrlimit(RLIMIT_AS, &little) == 0);
+        std::size_t count = 0;
+        Stack last;
+        for (; pool.has_room(); ++count) last = pool.take();
+        RINGLAY_ASSERT(count > 1000 && count < 10'000);
+        pool.give_back(last);
+        RINGLAY_ASSERT(pool.has_room());
+        std::fprintf(stderr, "went on");
+    });
+    CHECK(words == "went on");
+    CHECK(signal == 0);
 }
 
 TEST_CASE("every stack has its guard page right below, and the pool knows whose it is") {

@@ -1,7 +1,13 @@
 #include "relay/net/http_server.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <exception>
 #include <stdexcept>
 
+#include "relay/env/uring/uring_runtime.hpp"
 #include "tests/relay/net/server_fixture.hpp"
 
 using namespace ringlay;
@@ -105,6 +111,70 @@ TEST_ON_BOTH_KERNELS("a large answer arrives whole") {
     std::string text = read_all(socket);
     REQUIRE(text.size() > 1 << 20);
     CHECK(text.substr(text.size() - (1 << 20)).find_first_not_of('x') == text.npos);
+}
+
+TEST_CASE("without a descriptor for a new connection one that is idle gives its own back") {
+    constexpr int bound = 32;
+    auto free_descriptors = [] {
+        int count = 0;
+        for (int i = 0; i < bound; ++i) count += fcntl(i, F_GETFD) < 0 ? 1 : 0;
+        return count;
+    };
+    env::UringRuntimeOptions rings;
+    rings.kernel.socket_descriptors = bound;
+    support::on_rings(rings, {1}, [&](support::TestWorld& world) {
+        RunningServer server(world.env(), {}, echo);
+        REQUIRE(free_descriptors() > 4);
+        // An odd number is left, so that a client takes what its other end needs.
+        const int taken = free_descriptors() % 2 == 0 ? dup(STDOUT_FILENO) : -1;
+        auto is_served = [](env::Socket& socket) {
+            send_text(socket, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+            return !read_until(socket, "GET /x").empty();
+        };
+        std::vector<env::Socket> clients;
+        for (bool is_full = false; !is_full;) {
+            clients.push_back(server.connect());
+            REQUIRE(clients.size() < 15);
+            is_full = !is_served(clients.back());
+        }
+        CHECK(server.counters.accept_failures == 1);
+        CHECK(server.counters.idle_evicted == 1);
+        clients.pop_back();
+        clients.push_back(server.connect());
+        CHECK(is_served(clients.back()));
+        if (taken >= 0) close(taken);
+    });
+}
+
+TEST_ON_BOTH_KERNELS("where no fiber can be had a connection is refused, and served when one can") {
+    std::exception_ptr failure;
+    std::atomic<bool> has_ended = false;
+    auto body = [&] {
+        RunningServer server(world.env(), {}, echo);
+        {
+            fiber::TaskGroup others;
+            while (fiber::Worker::current().has_room()) {
+                others.spawn("other",
+                             [] { static_cast<void>(fiber::sleep_for(std::chrono::hours(1))); });
+            }
+            env::Socket socket = server.connect();
+            CHECK(is_answer(read_all(socket), "503", "too many connections\"}"));
+            CHECK(server.counters.refused_by_limit == 1);
+        }
+        env::Socket socket = server.connect();
+        send_text(socket, "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        CHECK(is_answer(read_all(socket), "200 OK", "GET /a "));
+    };
+    world.runtime().start_worker({.name = "small", .index = 1, .max_fibers = 64}, [&] {
+        try {
+            body();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        has_ended = true;
+    });
+    while (!has_ended) static_cast<void>(fiber::sleep_for(milliseconds(1)));
+    if (failure) std::rethrow_exception(failure);
 }
 
 TEST_ON_BOTH_KERNELS("what could smuggle a request is refused, and nothing behind it is read") {

@@ -364,6 +364,42 @@ TEST_CASE("a burst finds all buffers, though few of them circulate at first") {
     });
 }
 
+TEST_CASE("connections get no descriptor that is kept for files, in or out") {
+    const int lowest = dup(STDOUT_FILENO);
+    close(lowest);
+    UringRuntimeOptions options;
+    options.kernel.socket_descriptors = static_cast<std::uint64_t>(lowest) + 20;
+    on_rings(options, {1}, [&](TestWorld& world) {
+        auto listener = world.env().net.listen(Address::loopback(0)).value();
+        std::vector<Socket> sockets;
+        ringlay::Result<Socket> refused_out = ringlay::fail(Errc::closed, "");
+        for (;;) {  // the kernel takes them into the backlog
+            auto socket = world.env().net.connect(listener.local(), Deadline::in(20s));
+            if (!socket) {
+                refused_out = std::move(socket);
+                break;
+            }
+            REQUIRE(sockets.size() < 20);
+            sockets.push_back(std::move(*socket));
+        }
+        CHECK(refused_out.error().code == Errc::busy);
+        const int next = dup(STDOUT_FILENO);
+        close(next);
+        CHECK(next == lowest + 20);
+        auto refused_in = listener.accept();
+        REQUIRE_FALSE(refused_in.has_value());
+        CHECK(refused_in.error().code == Errc::busy);
+        File file = world.directory().open("file", OpenMode::create).value();
+        CHECK(file.write_at(0, Bytes(Buffer(10))).has_value());
+        sockets.pop_back();
+        CHECK(listener.accept().has_value());
+        auto& runtime = dynamic_cast<UringRuntime&>(world.runtime());
+        runtime.for_each_worker([&](const fiber::Worker&, const UringGauges& gauges) {
+            CHECK(gauges.sockets_refused.load() == 2);
+        });
+    });
+}
+
 TEST_CASE("bytes larger than a buffer arrive in several chunks, in order") {
     on_rings(tiny(), {1}, [](TestWorld& world) {
         Connection pair = connect_pair(world);
