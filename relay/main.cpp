@@ -14,9 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include "relay/capacity.hpp"
+#include "relay/env/uring/error_file.hpp"
 #include "relay/env/uring/password_file.hpp"
 #include "relay/env/uring/process_info.hpp"
 #include "relay/env/uring/program.hpp"
+#include "relay/fiber/stack_pool.hpp"
 #include "relay/fiber_dump.hpp"
 #include "relay/log_command.hpp"
 #include "relay/relay.hpp"
@@ -32,6 +35,7 @@ using env::Program;
 using env::write_all;
 
 constexpr auto flush_interval = std::chrono::milliseconds(100);
+constexpr std::uint64_t log_file_bytes = 100'000'000;
 constexpr std::string_view version = RINGLAY_VERSION;
 
 constexpr std::string_view commands_help =
@@ -85,8 +89,23 @@ std::uint64_t unix_ms() {
     return static_cast<std::uint64_t>(fiber::wall().count());
 }
 
+// The settings become what the machine can bear.
+Capacity fit_to_machine(base::Config& config) {
+    const MachineLimits machine{
+        .descriptors = env::raise_descriptor_limit(),
+        .mappings = fiber::StackPool::guards_cost_mappings() ? env::mapping_limit() : 0};
+    const Capacity capacity = capacity_of(machine,
+                                          {.hosts = config.max_hosts,
+                                           .consumers = config.max_consumers,
+                                           .connections = RelayOptions().max_connections},
+                                          config.workers);
+    config.max_hosts = static_cast<std::uint32_t>(capacity.places.hosts);
+    config.max_consumers = static_cast<std::uint32_t>(capacity.places.consumers);
+    return capacity;
+}
+
 void log_start(base::Logger& logger, const base::Invocation& invocation, const Address& firehose,
-               const Address& http, const Trust& trust) {
+               const Address& http, const Trust& trust, const Capacity& capacity) {
     const base::Config& config = invocation.config;
     logger.log(base::LogLevel::info, unix_ms(), "serving",
                {{"version", version},
@@ -104,6 +123,12 @@ void log_start(base::Logger& logger, const base::Invocation& invocation, const A
         logger.log(base::LogLevel::error, unix_ms(), "no TLS: nothing is reached by https or wss",
                    {{"reason", trust.obstacle},
                     {"cure", "install ca-certificates, or name a bundle with --ca-bundle"}});
+    }
+    for (const std::string& shortage : capacity.shortages) {
+        logger.log(
+            base::LogLevel::warn, unix_ms(), "this machine has less room than the settings",
+            {{"reason", shortage},
+             {"cure", "docs/operations.md, Files; or lower --max-hosts and --max-consumers"}});
     }
     if (config.admin_passwords.empty()) {
         logger.log(base::LogLevel::info, unix_ms(), "no administration",
@@ -142,6 +167,9 @@ void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtim
     metrics.callback(base::Metrics::Kind::counter, "relay_ring_enters_total",
                      "System calls that submit to a ring or wait for it.",
                      [sum] { return sum(&Gauges::system_calls); });
+    metrics.callback(base::Metrics::Kind::counter, "relay_sockets_refused_total",
+                     "Connections, in or out, that were not made for want of a descriptor.",
+                     [sum] { return sum(&Gauges::sockets_refused); });
     metrics.callback(base::Metrics::Kind::counter, "relay_receive_buffers_missing_total",
                      "Times data had come and no receive buffer was free.",
                      [sum] { return sum(&Gauges::buffers_missing); });
@@ -157,8 +185,26 @@ void add_process_metrics(base::Metrics& metrics, const env::UringRuntime& runtim
                   [&logger] { return static_cast<double>(logger.waiting()); });
 }
 
+env::UringRuntimeOptions runtime_options(const Capacity& capacity) {
+    env::UringRuntimeOptions options;
+    options.files_inline_workers = {"log"};
+    options.kernel.socket_descriptors = capacity.sockets;
+    options.on_stall = [](std::string_view worker, Nanos since) {
+        write_all(STDERR_FILENO, "ringlay: worker " + std::string(worker) +
+                                     " has not come back for " +
+                                     std::to_string(since.count() / 1'000'000) + " ms\n");
+    };
+    return options;
+}
+
 int run_relay(base::Invocation invocation) {
-    env::raise_descriptor_limit();
+    std::optional<env::ErrorFile> log_file;
+    if (const std::string& path = invocation.config.log_file; !path.empty()) {
+        auto opened = env::ErrorFile::open(path, log_file_bytes);
+        if (!opened) return refuse(base::config_exit_code, "log_file: " + opened.error());
+        log_file.emplace(std::move(*opened));
+    }
+    const Capacity capacity = fit_to_machine(invocation.config);
     const Trust trust = load_trust(invocation.config.ca_bundle);
     if (!trust.context && !invocation.config.ca_bundle.empty()) {
         return refuse(base::config_exit_code, "ca_bundle: " + trust.obstacle);
@@ -166,15 +212,9 @@ int run_relay(base::Invocation invocation) {
     base::Logger logger(invocation.config.log_level, log_format(invocation.config.log_format));
     auto flush = [&] {
         logger.flush([](std::string_view line) { write_all(STDERR_FILENO, line); });
+        if (log_file) log_file->keep_bounded();
     };
-    env::UringRuntimeOptions runtime_options;
-    runtime_options.files_inline_workers = {"log"};
-    runtime_options.on_stall = [](std::string_view worker, Nanos since) {
-        write_all(STDERR_FILENO, "ringlay: worker " + std::string(worker) +
-                                     " has not come back for " +
-                                     std::to_string(since.count() / 1'000'000) + " ms\n");
-    };
-    Program program(std::move(runtime_options));
+    Program program(runtime_options(capacity));
     env::Env env;
     RelayOptions options;
     options.config = invocation.config;
@@ -182,8 +222,13 @@ int run_relay(base::Invocation invocation) {
     options.user_agent = "ringlay/" + std::string(version) + " (atproto-relay)";
     options.tls = trust.context.get();
     options.on_started = [&](const Address& firehose, const Address& http) {
-        log_start(logger, invocation, firehose, http, trust);
+        log_start(logger, invocation, firehose, http, trust, capacity);
     };
+    options.max_connections = capacity.places.connections;
+    options.shortages = capacity.shortages;
+    options.descriptors = {.limit = capacity.descriptors,
+                           .for_connections = capacity.sockets,
+                           .in_use = env::open_descriptors};
     options.add_metrics = [&](base::Metrics& metrics) {
         add_process_metrics(metrics, program.runtime(), logger, invocation.config.workers + 3);
     };
@@ -201,7 +246,7 @@ int run_relay(base::Invocation invocation) {
         });
         failure = relay.run();
     };
-    bool was_asked_to_stop = false;
+    bool was_asked_to_stop = false;  // otherwise than by a terminal that is closed
     FiberDump dump([](std::string_view text) { write_all(STDERR_FILENO, text); });
     program.run(first, [&](int number) {
         if (number == SIGUSR1) {
@@ -210,7 +255,8 @@ int run_relay(base::Invocation invocation) {
             });
             return;
         }
-        if (std::exchange(was_asked_to_stop, true)) _exit(1);  // a second time: at once
+        // A second time: at once. A closed terminal may say so twice, and others beside it.
+        if (number != SIGHUP && std::exchange(was_asked_to_stop, true)) _exit(1);
         relay.request_stop();
     });
     flush();

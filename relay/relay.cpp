@@ -148,6 +148,7 @@ std::optional<std::string> Relay::open_log() {
     options.initial_seq = config.initial_seq;
     options.space.retention_hours = config.retention_hours;
     options.space.retention_bytes = config.retention_bytes;
+    if (config.reserve_bytes != 0) options.space.reserve_bytes = config.reserve_bytes;
 
     log_ = std::make_unique<LogRoom>();
     log_->worker = &runtime_.start_worker({.name = "log", .index = config.workers + 1},
@@ -316,6 +317,7 @@ void Relay::start_ports() {
         options.default_headers = response_headers(options_.user_agent);
         options.is_for_any_site = &api::Router::is_for_any_site;
         options.trusted_proxies = options_.config.trusted_proxies;
+        options.max_connections = options_.max_connections;
         return std::make_unique<net::HttpServer>(
             env_, std::move(options), ports.counters,
             [&router = *ports.router, port](const net::HttpRequest& request, const Address& peer) {
@@ -411,8 +413,9 @@ void Relay::stop_fold() {
 // The log's own worker may be the one that waits, so this one looks at it from outside.
 void Relay::watch_for_stalls() {
     event_log::Stall seen = event_log::Stall::none;
-    while (fiber::sleep_for(std::chrono::seconds(1))) {
+    for (std::uint64_t second = 0; fiber::sleep_for(std::chrono::seconds(1)); ++second) {
         static_cast<void>(ingest_status());  // so that its rates are those of the last seconds
+        if (second % 10 == 0) count_descriptors();
         event_log::Stall now = log_->log->stall();
         if (now == seen || now == event_log::Stall::reservation) continue;
         seen = now;
@@ -427,6 +430,11 @@ void Relay::watch_for_stalls() {
                  {"disk_bytes", counters.disk_bytes.load(std::memory_order_relaxed)}});
         }
     }
+}
+
+void Relay::count_descriptors() {
+    if (!options_.descriptors.in_use) return;
+    descriptors_in_use_ = fiber::blocking([&](MayBlock) { return options_.descriptors.in_use(); });
 }
 
 void Relay::say(base::LogLevel level, std::string_view event, base::LogFields fields) {

@@ -56,6 +56,16 @@ struct RelayOptions {
     const crypto::TlsClientContext* tls = nullptr;  // nullptr: hosts and directories by plain HTTP
     ingest::ShardOptions shard;                     // beyond what config says
     std::uint64_t partial_message_bytes = net::MessageBudget::default_bytes;
+    std::size_t max_connections = 4096;  // of HTTP, to each port
+    // Why there is less room than the settings would allow: for the page of health.
+    std::vector<std::string> shortages;
+    // Descriptors of the process: those of connections end before those of files.
+    struct Descriptors {
+        std::uint64_t limit = 0;
+        std::uint64_t for_connections = 0;
+        std::function<std::uint64_t()> in_use;  // may block; empty: nobody knows
+    };
+    Descriptors descriptors;
     // Called once everything is started, with the ports that were bound.
     std::function<void(const Address& firehose, const Address& http)> on_started;
     // More for /metrics, from whoever knows the process.
@@ -103,6 +113,8 @@ class Relay {
     void stop();
     void stop_fold();
     void watch_for_stalls();
+    void count_descriptors();
+    std::vector<std::string> machine_notes() const;  // of what the machine is short
     std::string host_name(std::uint32_t host_id);
 
     api::LogStatus log_status() const;
@@ -112,6 +124,7 @@ class Relay {
     api::RelayStatus relay_status();
     void register_metrics();
     void register_common_names();
+    void register_descriptors();
     void register_queues();
     void register_outbound();
     void register_messages();
@@ -148,6 +161,7 @@ class Relay {
     std::vector<std::unique_ptr<WorkerRoom>> rooms_;
     std::unique_ptr<HostsRoom> hosts_;
     std::unique_ptr<Ports> ports_;
+    std::uint64_t descriptors_in_use_ = 0;  // at the last look
     fiber::Task stall_watch_;
 };
 

@@ -7,12 +7,39 @@
 namespace ringlay {
 namespace {
 
+// A healthy disk syncs what a tenth of a second has brought in far less.
+constexpr Nanos slow_disk = std::chrono::seconds(3);
+
 // A reservation is made in a moment; it is no news.
 bool is_stalled(event_log::Stall stall) {
     return stall != event_log::Stall::none && stall != event_log::Stall::reservation;
 }
 
 }  // namespace
+
+std::vector<std::string> Relay::machine_notes() const {
+    std::vector<std::string> notes = options_.shortages;
+    const RelayOptions::Descriptors& descriptors = options_.descriptors;
+    const std::uint64_t plenty = descriptors.for_connections / 10 * 9;
+    if (plenty > 0 && descriptors_in_use_ > plenty) {
+        notes.push_back("descriptors: " + std::to_string(descriptors_in_use_) + " of " +
+                        std::to_string(descriptors.limit) + " are in use, and " +
+                        std::to_string(descriptors.limit - descriptors.for_connections) +
+                        " are kept for files");
+    }
+    const event_log::LogCounters& counters = log_->log->counters();
+    const Nanos now = env_.clock.now();
+    auto note_if_slow = [&](std::string_view what, Nanos took) {
+        if (took < slow_disk) return;
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(took).count();
+        notes.push_back("log: " + std::string(what) + " took " + std::to_string(seconds) + " s");
+    };
+    note_if_slow("a write", counters.slow_writes.longest(now));
+    const Nanos syncing_since(counters.syncing_since_ns.load(std::memory_order_relaxed));
+    const Nanos under_way = syncing_since.count() == 0 ? Nanos(0) : now - syncing_since;
+    note_if_slow("a sync", std::max(counters.slow_syncs.longest(now), under_way));
+    return notes;
+}
 
 // Atomics only: it answers whatever the workers do.
 api::LogStatus Relay::log_status() const {
@@ -24,6 +51,7 @@ api::LogStatus Relay::log_status() const {
     if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
         notes.emplace_back("clock: this machine's clock is behind that of most hosts");
     }
+    for (std::string& note : machine_notes()) notes.push_back(std::move(note));
     return {.is_stalled = is_stalled(stall),
             .stall = event_log::name_of(stall),
             .head_seq = log.head_seq(),
@@ -181,6 +209,7 @@ void Relay::register_metrics() {
                       "Log lines dropped because the ring was full.",
                       [this] { return static_cast<double>(logger_.dropped_total()); });
     register_common_names();
+    register_descriptors();
     register_queues();
     register_outbound();
     register_messages();
@@ -220,6 +249,17 @@ void Relay::register_common_names() {
     }
 }
 
+void Relay::register_descriptors() {
+    if (!options_.descriptors.in_use) return;
+    using Kind = base::Metrics::Kind;
+    metrics_.callback(Kind::gauge, "relay_process_descriptors",
+                      "Descriptors in use, looked at every ten seconds.",
+                      [this] { return static_cast<double>(descriptors_in_use_); });
+    metrics_.callback(Kind::gauge, "relay_process_descriptors_limit",
+                      "Descriptors that the process may have.",
+                      [this] { return static_cast<double>(options_.descriptors.limit); });
+}
+
 // Every queue has a name, a bound and a gauge (docs/design.md, "Bounds").
 void Relay::register_queues() {
     const event_log::Log& log = *log_->log;
@@ -231,8 +271,7 @@ void Relay::register_queues() {
                    [this] { return static_cast<double>(firehose_metrics_->consumers.value()); });
     metrics_.queue("partial_messages", messages_.bound_bytes(),
                    [this] { return static_cast<double>(messages_.held_bytes()); });
-    net::HttpServerOptions http;
-    metrics_.queue("http_connections", 2 * http.max_connections, [this] {
+    metrics_.queue("http_connections", 2 * options_.max_connections, [this] {
         return static_cast<double>(ports_->counters.open_connections.load());
     });
 }

@@ -71,6 +71,7 @@ struct Config {
     std::uint64_t cached_accounts = 0;
     std::uint64_t retention_hours = 0;
     std::uint64_t retention_bytes = 0;  // 0: half of the free space, at most 100 GB
+    std::uint64_t reserve_bytes = 0;    // 0: by the volume
     std::uint64_t segment_bytes = 0;
     std::uint64_t tail_bytes = 0;
     std::uint64_t sync_interval_ms = 0;
@@ -78,6 +79,7 @@ struct Config {
     std::uint64_t consumer_stall_seconds = 0;
     std::uint32_t max_consumers = 0;
     std::uint32_t max_consumers_per_address = 0;
+    std::string log_file;  // empty: standard error
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::automatic;
 };

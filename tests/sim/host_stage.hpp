@@ -117,16 +117,19 @@ inline std::string json_fields(const std::string& json) {
 }
 
 struct Stage {
-    explicit Stage(ScriptedHost::Script script, std::uint64_t disk_bytes = 1 << 30)
+    explicit Stage(ScriptedHost::Script script,
+                   const env::SimDiskOptions& disk = {.capacity_bytes = 1 << 30},
+                   const std::function<void(RelayOptions&)>& adjust = {})
         : line(
               [&] {
                   env::WorldOptions options;
-                  options.disk.capacity_bytes = disk_bytes;
+                  options.disk = disk;
                   return options;
               }(),
               2) {
         host = std::make_unique<ScriptedHost>(line.world, std::move(script));
-        line.adjust = [this](RelayOptions& options) {
+        line.adjust = [this, adjust](RelayOptions& options) {
+            if (adjust) adjust(options);
             options.config.hosts.push_back(
                 {line.world.machine("host").address(0).ip_text(), SimHost::port});
             options.config.admin_passwords = {"sesame"};

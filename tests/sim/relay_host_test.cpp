@@ -378,7 +378,7 @@ TEST_CASE("a full disk stops ingest with a named reason, and goes on by itself w
             }
             connection.stay();
         },
-        100 * 1024);  // one segment and no second: nothing can be removed
+        {.capacity_bytes = 100 * 1024});  // one segment and no second: nothing can be removed
     stage.seen(10);
     const std::size_t before = stage.events().size();
     REQUIRE(before < 200);
@@ -395,6 +395,46 @@ TEST_CASE("a full disk stops ingest with a named reason, and goes on by itself w
     std::string log;
     stage.line.lives.back()->logger.flush([&](std::string_view line) { log += line; });
     CHECK(log.find("event log takes no events") != std::string::npos);
+}
+
+TEST_CASE("without descriptors for a new segment ingest waits with a named reason, and goes on") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        for (std::uint64_t seq = connection.cursor.value_or(0) + 1; seq <= 2000; ++seq) {
+            if (!connection.send(event(seq, 500))) return;
+        }
+        connection.stay();
+    });
+    stage.line.world.machine("relay").disk().fail(fiber::Op::Kind::allocate, 2, EMFILE, 50);
+    stage.seen(10);
+    REQUIRE(stage.events().size() < 200);
+    std::string health = stage.page("/_health");
+    CHECK(health.find("503 Service Unavailable") != std::string::npos);
+    CHECK(health.find("\"reasons\":[\"log: no descriptors left\"]") != std::string::npos);
+    CHECK(stage.page("/_healthz").find("200 OK") != std::string::npos);
+    CHECK(stage.seen(2000).size() == 2000);
+    CHECK(stage.page("/_health").find("200 OK") != std::string::npos);
+}
+
+TEST_CASE("a slow disk, and what the machine is short of, are said on the page of health") {
+    Stage stage(
+        [](ScriptedHost::Connection connection) {
+            connection.send(event(connection.cursor.value_or(0) + 1));
+            connection.live_on();
+        },
+        {.sync_latency = {7s, 7s}, .slow_per_mille = 0},
+        [](RelayOptions& options) {
+            options.shortages = {"descriptors: few"};
+            options.descriptors = {
+                .limit = 100, .for_connections = 60, .in_use = [] { return 55; }};
+        });
+    stage.seen(1);
+    stage.line.world.run_for(10s);
+    const std::string health = stage.page("/_health");
+    CHECK(health.find("200 OK") != std::string::npos);
+    CHECK(health.find("\"reasons\":[\"descriptors: few\",\"descriptors: 55 of 100 are in use, and "
+                      "40 are kept for files\",\"log: a sync took ") != std::string::npos);
+    stage.line.world.run_for(100s);
+    CHECK(stage.page("/_health").find("log: a sync") == std::string::npos);
 }
 
 TEST_CASE("the port, the directory and the settings: a start that fails says why and ends clean") {

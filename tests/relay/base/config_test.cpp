@@ -128,6 +128,7 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
         {"cached_accounts", "1000"},
         {"retention_hours", "24"},
         {"retention_bytes", "1GiB"},
+        {"reserve_bytes", "3GiB"},
         {"segment_bytes", "1MiB"},
         {"tail_bytes", "16MiB"},
         {"sync_interval_ms", "60000"},
@@ -135,6 +136,7 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
         {"consumer_stall_seconds", "1"},
         {"max_consumers", "2"},
         {"max_consumers_per_address", "3"},
+        {"log_file", "/var/log/relay"},
         {"log_level", "debug"},
         {"log_format", "json"},
     };
@@ -171,6 +173,7 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
             std::to_string(c.cached_accounts),
             std::to_string(c.retention_hours),
             std::to_string(c.retention_bytes),
+            std::to_string(c.reserve_bytes),
             std::to_string(c.segment_bytes),
             std::to_string(c.tail_bytes),
             std::to_string(c.sync_interval_ms),
@@ -178,6 +181,7 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
             std::to_string(c.consumer_stall_seconds),
             std::to_string(c.max_consumers),
             std::to_string(c.max_consumers_per_address),
+            c.log_file,
             std::to_string(static_cast<int>(c.log_level)),
             std::to_string(static_cast<int>(c.log_format))};
     };
