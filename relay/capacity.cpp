@@ -46,6 +46,7 @@ void limit_by_descriptors(std::uint64_t descriptors, const Places& wanted, Capac
         std::min(std::clamp(descriptors / 8, least_for_files, most_for_files), descriptors / 2);
     const std::uint64_t for_requests = std::min(descriptors / 16, most_for_requests);
     capacity.sockets = descriptors - for_files;
+    capacity.names = for_files / 4;  // the resolver takes what it likes
     const Places places = divided(capacity.sockets - for_requests, 1, wanted);
     if (places != wanted) {
         const std::uint64_t all = needed(wanted, 1) + most_for_files + most_for_requests;
@@ -83,8 +84,9 @@ void limit_by_workers(std::uint32_t workers, const Places& wanted, Capacity& cap
 }  // namespace
 
 Capacity capacity_of(const MachineLimits& machine, const Places& wanted, std::uint32_t workers) {
-    Capacity capacity{
-        .places = wanted, .descriptors = machine.descriptors, .sockets = 0, .shortages = {}};
+    Capacity capacity;
+    capacity.places = wanted;
+    capacity.descriptors = machine.descriptors;
     if (machine.descriptors > 0) limit_by_descriptors(machine.descriptors, wanted, capacity);
     if (machine.mappings > 0) limit_by_mappings(machine.mappings, wanted, capacity);
     limit_by_workers(workers, wanted, capacity);

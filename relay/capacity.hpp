@@ -32,6 +32,8 @@ struct Capacity {
     std::uint64_t descriptors = 0;  // of the process; 0: not known
     // Descriptors that connections may have, in and out; those above are for files. 0: any.
     std::uint64_t sockets = 0;
+    // Look-ups of names at one time, each a descriptor of the system's resolver. 0: any.
+    std::uint64_t names = 0;
     // Why there are fewer places than wanted, for people; empty: there are not.
     std::vector<std::string> shortages;
 };

@@ -189,6 +189,10 @@ env::UringRuntimeOptions runtime_options(const Capacity& capacity) {
     env::UringRuntimeOptions options;
     options.files_inline_workers = {"log"};
     options.kernel.socket_descriptors = capacity.sockets;
+    if (capacity.names > 0 && capacity.names < options.names.places) {
+        options.names.places = capacity.names;
+        options.names.places_for_strangers = (3 * capacity.names + 3) / 4;
+    }
     options.on_stall = [](std::string_view worker, Nanos since) {
         write_all(STDERR_FILENO, "ringlay: worker " + std::string(worker) +
                                      " has not come back for " +

@@ -18,6 +18,7 @@ TEST_CASE("a machine with room for all that the settings may need limits nothing
     const Capacity capacity = capacity_of({.descriptors = 524'288}, defaults, 5);
     CHECK(capacity.places == defaults);
     CHECK(capacity.sockets == 524'288 - 1024);
+    CHECK(capacity.names == 256);
     CHECK(capacity.shortages.empty());
     CHECK(capacity_of({}, defaults, 5).places == defaults);
     CHECK(capacity_of({}, defaults, 5).sockets == 0);
@@ -47,6 +48,8 @@ TEST_CASE("whatever the limit, files keep 256 descriptors or half, and connectio
         const std::uint64_t kept = descriptors - capacity.sockets;
         REQUIRE(kept >= std::min<std::uint64_t>(256, descriptors / 2));
         REQUIRE(all_of(capacity.places) <= capacity.sockets);
+        REQUIRE(capacity.names > 0);
+        REQUIRE(4 * capacity.names <= kept);
         REQUIRE(capacity.places.hosts > 0);
         REQUIRE(capacity.places.consumers > 0);
         REQUIRE(capacity.places.connections > 0);

@@ -22,10 +22,12 @@ PATIENCE_S = 60
 class Relay:
     """A relay of its own directory and ports, without hosts."""
 
-    def __init__(self, directory, descriptors=None, flags=()):
+    def __init__(self, directory, descriptors=None, flags=(), has_nohup=False):
         self.log_path = os.path.join(directory, "lines")
 
         def limit():
+            if has_nohup:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
             if descriptors is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
@@ -107,6 +109,20 @@ def hangup():
             relay.end()
 
 
+def nohup():
+    """Below nohup a terminal that is closed ends nothing."""
+    with tempfile.TemporaryDirectory() as directory:
+        relay = Relay(directory, has_nohup=True)
+        try:
+            relay.process.send_signal(signal.SIGHUP)
+            assert relay.page("/_healthz")[0] == 200
+            assert len([line for line in relay.lines() if line["event"] == "stopping"]) == 0
+            relay.process.send_signal(signal.SIGTERM)
+            assert relay.process.wait(PATIENCE_S) == 0, relay.text()
+        finally:
+            relay.end()
+
+
 def log_file():
     """Lines go to the file that is named, and one that cannot be written ends the start."""
     with tempfile.TemporaryDirectory() as directory:
@@ -124,6 +140,6 @@ def log_file():
         assert "log_file: cannot write to /nonexistent/log" in done.stderr, done.stderr
 
 
-for test in (few_descriptors, hangup, log_file):
+for test in (few_descriptors, hangup, nohup, log_file):
     test()
     print("ok", test.__name__)
