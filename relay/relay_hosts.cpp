@@ -197,7 +197,8 @@ std::string Relay::host_origin(std::string_view name) {
 std::vector<std::string> Relay::host_notes() const {
     std::vector<std::string> notes;
     for (const hosts::DiscoveryStatus& upstream : hosts_->discovery->status()) {
-        if (!upstream.failure.empty()) notes.push_back("upstream: " + upstream.failure);
+        if (upstream.failure.empty()) continue;
+        notes.push_back("upstream: " + hosts::failure_words(upstream, env_.clock.wall()));
     }
     return notes;
 }

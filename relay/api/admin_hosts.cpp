@@ -246,6 +246,7 @@ const std::vector<AdminHosts::Route>& AdminHosts::routes() {
         {"/admin/hosts/changeLimits", post, &AdminHosts::change_limits},
         {"/admin/hosts/resetCursor", post, &AdminHosts::reset_cursor},
         {"/admin/hosts/add", post, &AdminHosts::add},
+        {"/admin/hosts/remove", post, &AdminHosts::remove},
         {"/admin/hosts/bans", get, &AdminHosts::bans},
         {"/admin/pds/list", get, &AdminHosts::pds_list},
         {"/admin/pds/block", post, &AdminHosts::pds_block},
@@ -412,6 +413,20 @@ net::HttpResponse AdminHosts::add(const net::HttpRequest& request, const Address
     auto was_known = sources_.book.offer(*address, hosts::HostSource::admin, std::nullopt);
     if (!was_known) return refusal_answer(was_known.error());
     note("add", hosts::host_name(*address), *was_known ? "known" : "new", who);
+    return admin_done();
+}
+
+net::HttpResponse AdminHosts::remove(const net::HttpRequest& request, const Address& who) {
+    auto fields = body_of(request);
+    if (!fields) return std::move(fields.error());
+    auto host = host_field(*fields);
+    if (!host) return admin_error("host is missing");
+    auto view = find(*host);
+    if (!view) return net::json_error(404, "HostNotFound", "this relay does not know this host");
+    const std::string name = hosts::host_name(view->row.address);
+    auto done = sources_.book.remove(name);
+    if (!done) return refusal_answer(done.error());
+    note("remove", name, "", who);
     return admin_done();
 }
 

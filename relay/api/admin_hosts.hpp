@@ -1,5 +1,5 @@
 // What an operator sees of hosts and does with them: GET /admin/hosts, and POST /admin/hosts/block,
-// unblock, changeLimits, resetCursor and add; beside them the paths that tools written for the Go
+// unblock, changeLimits, resetCursor, add and remove; beside them the paths that tools written for the Go
 // relay call, where they mean the same (/admin/pds/..., /admin/subs/...).
 //
 // Whoever calls has let the request in already. Each change is a line in the log that names who
@@ -63,6 +63,7 @@ class AdminHosts {
     net::HttpResponse change_limits(const net::HttpRequest& request, const Address& who);
     net::HttpResponse reset_cursor(const net::HttpRequest& request, const Address& who);
     net::HttpResponse add(const net::HttpRequest& request, const Address& who);
+    net::HttpResponse remove(const net::HttpRequest& request, const Address& who);
     net::HttpResponse bans(const net::HttpRequest& request, const Address& who);
     // As the Go relay has them (admin_pds.cpp).
     net::HttpResponse pds_list(const net::HttpRequest& request, const Address& who);

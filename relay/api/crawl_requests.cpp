@@ -41,6 +41,7 @@ net::HttpResponse refusal_answer(const Refusal& refusal) {
         case Refusal::Why::quota:
             return later(net::json_error(429, "RateLimitExceeded", refusal.words),
                          std::chrono::hours(1));
+        case Refusal::Why::domain:
         case Refusal::Why::full:
             return later(net::json_error(503, "TooManyHosts", refusal.words),
                          std::chrono::hours(1));
@@ -173,6 +174,7 @@ CrawlRequests::Judgement CrawlRequests::refuse(std::string host, const Refusal& 
             outcome = Outcome::banned;
             break;
         case Refusal::Why::quota:
+        case Refusal::Why::domain:
         case Refusal::Why::full:
             outcome = Outcome::quota;
             break;

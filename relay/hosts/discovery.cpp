@@ -1,6 +1,7 @@
 #include "relay/hosts/discovery.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/url.hpp"
 
@@ -37,6 +38,12 @@ std::string name_of(const std::string& url) {
 }
 
 }  // namespace
+
+std::string failure_words(const DiscoveryStatus& status, WallMillis now) {
+    if (status.next_attempt <= now) return status.failure + "; it is being tried again";
+    return status.failure + "; next attempt in " +
+           std::to_string(seconds_of(status.next_attempt - now)) + " s";
+}
 
 Discovery::Discovery(env::Env& env, base::Logger& logger, base::Metrics& metrics, HostBook book,
                      Fetch fetch, DiscoveryOptions options)
@@ -91,8 +98,10 @@ void Discovery::follow(Upstream& upstream) {
             retry = options_.first_retry;
             note_success(upstream);
         } else {
+            const bool is_alone = !has_read_a_list_ || book_.views()->empty();
+            if (is_alone) retry = options_.first_retry;
             pause = std::min(retry, options_.interval);
-            retry = pause * 2;
+            if (!is_alone) retry = pause * 2;
             note_failure(upstream, std::move(taken.error()), pause);
         }
         // Relays that were started together do not ask together for ever.
@@ -160,10 +169,13 @@ std::expected<ListedHosts, std::string> Discovery::read_page(const Upstream& ups
 bool Discovery::take_hosts(Upstream& upstream, const ListedHosts& page,
                            std::unordered_set<std::string>& known) {
     DiscoveryStatus& status = upstream.status;
+    std::vector<base::HostAddress> fresh;
+    bool is_cut = false;
     for (std::size_t i = 0; i < page.unreadable; ++i) reject(upstream, "an entry without a name");
     for (const ListedHosts::Entry& entry : page.hosts) {
         if (fiber::is_cancelled()) return false;
-        if (status.listed == options_.max_hosts) return false;
+        is_cut = status.listed == options_.max_hosts;
+        if (is_cut) break;
         // A page may have a hundred thousand of them.
         if (++status.listed % 64 == 0) fiber::yield();
         if (entry.is_banned) {
@@ -176,14 +188,25 @@ bool Discovery::take_hosts(Upstream& upstream, const ListedHosts& page,
             continue;
         }
         std::string name = host_name(*address);
-        if (name == status.upstream || !known.insert(name).second) continue;
-        auto was_known = book_.offer(*address, HostSource::upstream, std::nullopt);
+        if (name == status.upstream || !known.insert(std::move(name)).second) continue;
+        fresh.push_back(std::move(*address));
+        if (fresh.size() == options_.max_offered && !offer(upstream, fresh)) return false;
+    }
+    return offer(upstream, fresh) && !is_cut;
+}
+
+// Those that wait to be offered. False: the relay takes no more.
+bool Discovery::offer(Upstream& upstream, std::vector<base::HostAddress>& addresses) {
+    if (addresses.empty()) return true;
+    const std::vector<base::HostAddress> offered = std::exchange(addresses, {});
+    const auto answers = book_.offer_all(offered, HostSource::upstream);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const auto& was_known = answers[i];
         if (!was_known) {
-            const bool is_full = was_known.error().why == Refusal::Why::full;
-            reject(upstream, name + ": " + was_known.error().words);
-            if (is_full) return false;
+            reject(upstream, host_name(offered[i]) + ": " + was_known.error().words);
+            if (was_known.error().why == Refusal::Why::full) return false;
         } else if (!*was_known) {
-            ++status.added;
+            ++upstream.status.added;
             added_.add_shared();
         }
     }
@@ -200,6 +223,7 @@ void Discovery::note_success(Upstream& upstream) {
     DiscoveryStatus& status = upstream.status;
     status.failure.clear();
     upstream.last_said.clear();
+    has_read_a_list_ = true;
     status.last_success = env_.clock.wall();
     lists_.add_shared();
     listed_.set(static_cast<std::int64_t>(status.listed));
@@ -217,8 +241,10 @@ void Discovery::note_failure(Upstream& upstream, std::string why, Nanos retry) {
     DiscoveryStatus& status = upstream.status;
     status.failure = std::move(why);
     failures_.add_shared();
-    if (status.failure == upstream.last_said) return;
+    const bool is_new = status.failure != upstream.last_said;
+    if (!is_new && env_.clock.now() - upstream.said_at < options_.said_every) return;
     upstream.last_said = status.failure;
+    upstream.said_at = env_.clock.now();
     std::string words =
         status.failure + "; retrying in " + std::to_string(seconds_of(retry)) + " s";
     if (status.last_success.count() == 0) {

@@ -3,13 +3,15 @@
 // registry. A host that is known is not touched: it has its own back-off.
 //
 // An upstream is believed in nothing but names: it may list without end, slowly, hugely, relays and
-// private hosts. What fails is tried again after 30 s, then more seldom, for ever; what was read
-// before a failure is kept.
+// private hosts. What fails is tried again after 30 s, then more seldom, for ever; while no host is
+// known, or no list was read since the start, every 30 s: a relay that was started offline is there
+// as soon as its network is. What was read before a failure is kept.
 //
 // Owner    Relay; the book, the fetch and what they use outlive it.
 // Thread   the main worker; a fiber for each upstream.
 // Bound    pages, bytes of a page, hosts of a list (DiscoveryOptions); one page at a time.
-// Errors   none to the caller: status() has them in words, the log each once.
+// Errors   none to the caller: status() has them in words; the log each when it is new, and what
+//          lasts every five minutes.
 #pragma once
 
 #include <chrono>
@@ -31,6 +33,8 @@ struct DiscoveryOptions {
     std::string user_agent = {};
     Nanos interval = std::chrono::minutes(20);     // between two lists, and up to a tenth more
     Nanos first_retry = std::chrono::seconds(30);  // then twice as long, up to `interval`
+    Nanos said_every = std::chrono::minutes(5);    // at least, while it goes on failing
+    std::size_t max_offered = 1000;                // in one write
     Nanos page_time = std::chrono::seconds(30);
     std::uint64_t max_page_bytes = 2'000'000;
     std::size_t max_pages = 100;
@@ -52,6 +56,9 @@ struct DiscoveryStatus {
     std::string failure = {};
 };
 
+// Of one that failed: why, and when it is tried again.
+std::string failure_words(const DiscoveryStatus& status, WallMillis now);
+
 class Discovery {
   public:
     Discovery(env::Env& env, base::Logger& logger, base::Metrics& metrics, HostBook book,
@@ -69,6 +76,7 @@ class Discovery {
         std::string url;
         DiscoveryStatus status;
         std::string last_said;  // to the log
+        Nanos said_at{};
         fiber::Task task;
     };
 
@@ -78,6 +86,7 @@ class Discovery {
                                                       const std::string& cursor);
     bool take_hosts(Upstream& upstream, const ListedHosts& page,
                     std::unordered_set<std::string>& known);
+    bool offer(Upstream& upstream, std::vector<base::HostAddress>& addresses);
     void reject(Upstream& upstream, std::string words);
     void note_success(Upstream& upstream);
     void note_failure(Upstream& upstream, std::string why, Nanos retry);
@@ -95,6 +104,7 @@ class Discovery {
     base::Gauge& listed_;
     base::Gauge& last_success_;
     std::list<Upstream> upstreams_;
+    bool has_read_a_list_ = false;
 };
 
 }  // namespace ringlay::hosts

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct HostBook {
     std::function<std::expected<bool, Refusal>(const base::HostAddress&, HostSource,
                                                std::optional<Address> from)>
         offer;
+    std::function<std::vector<std::expected<bool, Refusal>>(
+        std::span<const base::HostAddress> addresses, HostSource source)>
+        offer_all;
+    std::function<std::expected<void, Refusal>(std::string_view name)> remove;
     std::function<std::expected<std::size_t, Refusal>(std::string_view name_or_domain,
                                                       std::string_view reason)>
         ban;
@@ -42,6 +47,10 @@ inline HostBook book_of(Registry& registry) {
         .offer = [&registry](
                      const base::HostAddress& address, HostSource source,
                      std::optional<Address> from) { return registry.offer(address, source, from); },
+        .offer_all = [&registry](
+                         std::span<const base::HostAddress> addresses,
+                         HostSource source) { return registry.offer_all(addresses, source); },
+        .remove = [&registry](std::string_view name) { return registry.remove(name); },
         .ban = [&registry](std::string_view name,
                            std::string_view reason) { return registry.ban(name, reason); },
         .unban = [&registry](std::string_view name) { return registry.unban(name); },

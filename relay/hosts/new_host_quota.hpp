@@ -1,5 +1,5 @@
-// How many hosts strangers may add: by day, by registrable domain (whoever has one can make names
-// below it without end), by the address that asks (of IPv6 the /64). A day is one of unix time.
+// How many hosts strangers may add: by day, by holder (a registrable domain, or of addresses a
+// network: whoever has one can make hosts without end), by the address that asks (of IPv6 the /64). A day is one of unix time.
 //
 // Thread   a value; pure: time is handed in.
 // Bound    as many domains and addresses as hosts a day, and one of each refusal.
@@ -21,6 +21,10 @@ struct QuotaLimits {
     std::uint32_t per_domain = 50;
     std::uint32_t per_address = 50;
 };
+
+// Whoever has one of these can have any number of such hosts: the registrable domain of a name, of
+// an address its /24, or /64.
+std::string holder_of(std::string_view host_name);
 
 class NewHostQuota {
   public:

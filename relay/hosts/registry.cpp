@@ -12,13 +12,6 @@ namespace {
 
 constexpr std::string_view file_name = "hosts";
 
-// What the relay would have to leave the internet for.
-bool is_private_name(const base::HostAddress& address) {
-    if (!address.is_tls) return true;
-    if (auto literal = Address::parse(address.name, address.port)) return !is_public(*literal);
-    return !address.name.contains('.') || address.name.ends_with(".localhost");
-}
-
 }  // namespace
 
 Registry::Core::Core(env::Env& its_env, base::Logger& its_logger, base::Metrics& metrics,
@@ -45,10 +38,15 @@ Registry::Core::Core(env::Env& its_env, base::Logger& its_logger, base::Metrics&
                                          {{"source", std::string(source_name(source))}}));
     }
     for (std::string_view why :
-         {"invalid", "private", "banned", "quota", "full", "unknown", "disk"}) {
+         {"invalid", "private", "banned", "quota", "domain", "full", "unknown", "disk"}) {
         refusals.push_back(&metrics.counter("relay_new_host_refusals_total",
                                             "Hosts that were named and not added, by reason.",
                                             {{"why", std::string(why)}}));
+    }
+    for (std::size_t i = 0; i < forgotten.size(); ++i) {
+        forgotten[i] = &metrics.counter("relay_hosts_forgotten_total",
+                                        "Hosts whose rows were removed, by reason.",
+                                        {{"why", i == 0 ? "unreached" : "admin"}});
     }
 }
 
@@ -75,6 +73,7 @@ std::expected<void, std::string> Registry::Core::open() {
         entry.id = stored->id;
         entry.row = std::move(stored->row);
         next_id = std::max(next_id, entry.id + 1);
+        count_held(entry.row, +1);
     }
     return {};
 }
@@ -136,80 +135,6 @@ HostOrders Registry::Core::orders_of(const Entry& entry) const {
     return orders;
 }
 
-// ----- what others ask for --------------------------------------------------------------------
-
-std::optional<Refusal> Registry::Core::privacy_objection(const base::HostAddress& address,
-                                                         const std::string& name,
-                                                         HostSource source) const {
-    const base::PrivateHosts& allowed = options.private_hosts;
-    if (source != HostSource::settings && is_private_name(address) && !allowed.allows_all()) {
-        const bool is_named = allowed.allows_host(address.name, address.port);
-        auto literal = Address::parse(address.name, address.port);
-        const bool is_in_network = literal && allowed.allows_address(*literal);
-        if (source == HostSource::crawl || !(is_named || is_in_network)) {
-            return Refusal{Refusal::Why::is_private,
-                           name +
-                               " is private, or speaks plain HTTP: this relay takes such hosts "
-                               "only from its operator (RELAY_ALLOW_PRIVATE_HOSTS)"};
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<Refusal> Registry::Core::objection(const base::HostAddress& address,
-                                                 const std::string& name, HostSource source,
-                                                 const std::optional<Address>& from) {
-    if (auto reason = ban_of(name)) {
-        return Refusal{Refusal::Why::banned,
-                       name + " is banned" + (reason->empty() ? "" : ": " + *reason)};
-    }
-    if (auto refusal = privacy_objection(address, name, source)) return refusal;
-    if (hosts.size() >= options.max_hosts) {
-        return Refusal{Refusal::Why::full, "this relay takes no more hosts (max_hosts)"};
-    }
-    if (source != HostSource::crawl) return std::nullopt;
-    if (auto words = quota.take(env.clock.wall(), address.name, from)) {
-        return Refusal{Refusal::Why::quota, std::move(*words)};
-    }
-    return std::nullopt;
-}
-
-std::expected<bool, Refusal> Registry::Core::offer(const base::HostAddress& address,
-                                                   HostSource source,
-                                                   const std::optional<Address>& from) {
-    const std::string name = host_name(address);
-    if (auto known = hosts.find(name); known != hosts.end() && !ban_of(name)) {
-        if (known->second.is_left_out) {
-            return refuse(Refusal::Why::full,
-                          name + " is known, but this relay dials no more hosts (max_hosts)");
-        }
-        fleet.wake(name, source == HostSource::admin ? Waker::its_operator : Waker::stranger);
-        return true;
-    }
-    if (auto refusal = objection(address, name, source, from)) {
-        refusals[static_cast<std::size_t>(refusal->why)]->add_shared();
-        return std::unexpected(std::move(*refusal));
-    }
-    Entry& entry = hosts[name];
-    entry.id = next_id++;
-    entry.row.address = address;
-    entry.row.source = source;
-    entry.row.added = env.clock.wall();
-    if (from) entry.row.added_from = from->ip_text();
-    if (auto saved = save(name); !saved) {
-        hosts.erase(name);
-        snapshot.reset();
-        refusals[static_cast<std::size_t>(Refusal::Why::disk)]->add_shared();
-        return std::unexpected(saved.error());
-    }
-    added[static_cast<std::size_t>(source)]->add_shared();
-    ++totals.hosts;  // for who looks before all are counted again
-    ++totals.pending;
-    to_start.push_back(name);
-    settle();
-    return false;
-}
-
 // ----- what the subscribers report ------------------------------------------------------------
 
 void Registry::Core::take_statuses() {
@@ -222,7 +147,8 @@ void Registry::Core::take_statuses() {
     std::vector<HostStatus> statuses = fleet.statuses();
     for (HostStatus& status : statuses) {
         auto found = hosts.find(status.name);
-        if (found != hosts.end() && found->second.row.state != HostState::banned) {
+        // What was just ended may still be in a report.
+        if (found != hosts.end() && running.contains(status.name)) {
             take_report(found->second, std::move(status));
         }
     }
@@ -285,6 +211,7 @@ void Registry::Core::follow() {
         const bool is_time = env.clock.now() - saved >= std::chrono::minutes(10);
         if (is_time) saved = env.clock.now();
         save_dirty(is_time);
+        if (is_time) forget_unreached();
         start_left_out();
     }
     take_statuses();
@@ -344,6 +271,7 @@ std::expected<void, std::string> Registry::open() {
 
 void Registry::start() {
     core_->has_started = true;
+    core_->started_at = core_->env.clock.now();
     const std::vector<std::string> names = core_->by_rank();
     core_->to_start.assign(names.begin(), names.end());
     core_->settle();
@@ -358,7 +286,17 @@ void Registry::stop() {
 
 std::expected<bool, Refusal> Registry::offer(const base::HostAddress& address, HostSource source,
                                              std::optional<Address> from) {
-    return core_->offer(address, source, from);
+    auto answers = core_->offer(std::span(&address, 1), source, from);
+    return std::move(answers.front());
+}
+
+std::vector<std::expected<bool, Refusal>> Registry::offer_all(
+    std::span<const base::HostAddress> addresses, HostSource source) {
+    return core_->offer(addresses, source, std::nullopt);
+}
+
+std::expected<void, Refusal> Registry::remove(std::string_view name) {
+    return core_->remove(std::string(name));
 }
 
 std::expected<std::size_t, Refusal> Registry::ban(std::string_view name_or_domain,

@@ -2,14 +2,15 @@
 // place where hosts are added, banned, limited and looked at; discovery, requestCrawl and the
 // administration come here.
 //
-// A candidate is a row from the first moment (state `pending`) and is retried for ever. Rows follow
-// what the subscribers report, by the pure rules of lifecycle.hpp. Rows beyond max_hosts, which was
+// A candidate is a row from the first moment (state `pending`) and is retried for ever; if it was
+// never reached, and nobody but a stranger or a list has named it, for 30 days. Rows follow what the subscribers report, by the pure rules of lifecycle.hpp. Rows beyond max_hosts, which was
 // larger once, stay and are not dialled: the operator's own hosts go first, then those that were
 // reached last.
 //
 // Owner    Relay.
 // Thread   the main worker; calls may wait (they ask other workers, or the disk) and overlap.
-// Bound    max_hosts rows; quotas of new hosts by day, registrable domain and address of who asks.
+// Bound    max_hosts rows; quotas of new hosts by day, registrable domain and address of who asks;
+//          hosts of one domain or network that strangers and lists have named.
 // Errors   Refusal, in words for the caller.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,11 +56,27 @@ struct RegistryOptions {
     std::uint32_t new_hosts_per_day = 1000;
     std::uint32_t new_hosts_per_domain_per_day = 50;   // of one registrable domain
     std::uint32_t new_hosts_per_address_per_day = 50;  // of one requestCrawl caller
-    Nanos poll_interval = std::chrono::seconds(5);     // of the subscribers' reports
+    // For good, of one holder (holder_of()), that strangers and lists have named. Trusted domains
+    // and what RELAY_ALLOW_PRIVATE_HOSTS names have no such bound.
+    std::uint32_t max_hosts_of_holder = 1000;
+    // What strangers and lists have named and was never reached is forgotten, if it was tried.
+    WallMillis forgotten_after = std::chrono::days(30);
+    Nanos tried_for = std::chrono::hours(1);
+    Nanos poll_interval = std::chrono::seconds(5);  // of the subscribers' reports
 };
 
 struct Refusal {
-    enum class Why : std::uint8_t { invalid, is_private, banned, quota, full, unknown, disk };
+    // quota: for today; domain: it has as many as it may; full: there are as many as may be.
+    enum class Why : std::uint8_t {
+        invalid,
+        is_private,
+        banned,
+        quota,
+        domain,
+        full,
+        unknown,
+        disk,
+    };
     Why why = Why::invalid;
     std::string words;
 };
@@ -92,6 +110,12 @@ class Registry {
     // address of who asks, for the quota; admin and settings have none.
     std::expected<bool, Refusal> offer(const base::HostAddress& address, HostSource source,
                                        std::optional<Address> from);
+    // The same for many, in one write. Answers are in their order; behind one that is `full` there
+    // are none.
+    std::vector<std::expected<bool, Refusal>> offer_all(
+        std::span<const base::HostAddress> addresses, HostSource source);
+    // Forgets a host, but for its bans. Whoever names it again adds it again.
+    std::expected<void, Refusal> remove(std::string_view name);
 
     // A host, or with a leading `*.` every host below a domain, those to come included. Returns how
     // many hosts it concerns now.

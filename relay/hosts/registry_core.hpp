@@ -5,6 +5,7 @@
 //          again by name.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 
@@ -48,8 +49,22 @@ struct Registry::Core {
                                              const std::string& name, HostSource source) const;
     std::optional<Refusal> objection(const base::HostAddress& address, const std::string& name,
                                      HostSource source, const std::optional<Address>& from);
-    std::expected<bool, Refusal> offer(const base::HostAddress& address, HostSource source,
-                                       const std::optional<Address>& from);
+    bool is_of_settings(const std::string& name) const;
+    std::vector<std::expected<bool, Refusal>> offer(std::span<const base::HostAddress> addresses,
+                                                    HostSource source,
+                                                    const std::optional<Address>& from);
+    void add(const std::string& name, const base::HostAddress& address, HostSource source,
+             const std::optional<Address>& from);
+    std::expected<bool, Refusal> meet_known(Entry& entry, const std::string& name,
+                                            const base::HostAddress& address, HostSource source);
+    void take_back(const std::vector<std::string>& names);
+    bool has_bound(const HostRow& row) const;
+    void count_held(const HostRow& row, int change);
+
+    // Rows that go (registry_forget.cpp).
+    std::expected<void, Refusal> forget(const std::vector<std::string>& names);
+    std::expected<void, Refusal> remove(const std::string& name);
+    void forget_unreached();
 
     // Bans (registry_bans.cpp).
     std::optional<std::string> ban_of(std::string_view name) const;
@@ -77,7 +92,9 @@ struct Registry::Core {
     std::uint64_t next_id = 1;
     NewHostQuota quota;
     Totals totals;
+    std::map<std::string, std::uint32_t, std::less<>> held;  // hosts with a bound, by holder
     bool has_started = false;
+    Nanos started_at{};
     std::map<std::string, base::HostAddress, std::less<>> running;  // that the fleet has
     std::deque<std::string> to_stop;
     std::deque<std::string> to_start;
@@ -93,6 +110,7 @@ struct Registry::Core {
     std::vector<base::Gauge*> by_state;
     std::vector<base::Counter*> added;
     std::vector<base::Counter*> refusals;
+    std::array<base::Counter*, 2> forgotten{};  // never reached; by the administration
     fiber::Task follower;
 };
 

@@ -27,6 +27,7 @@ class FakeHosts {
     };
 
     std::vector<Offer> offers;
+    std::vector<std::size_t> batches;         // how many were offered together
     std::map<std::string, std::string> bans;  // by name; as they were asked for
     std::vector<std::string> changes;         // limits, cursors, lifted bans: in words
     // Of the next offers, by name; "" is of every name.
@@ -56,6 +57,23 @@ class FakeHosts {
         book.offer = [this](const base::HostAddress& address, hosts::HostSource source,
                             std::optional<Address> from) {
             return offer(hosts::host_name(address), source, from);
+        };
+        book.offer_all = [this](std::span<const base::HostAddress> addresses,
+                                hosts::HostSource source) {
+            batches.push_back(addresses.size());
+            std::vector<std::expected<bool, hosts::Refusal>> answers;
+            for (const base::HostAddress& address : addresses) {
+                answers.push_back(offer(hosts::host_name(address), source, std::nullopt));
+                const bool is_full =
+                    !answers.back() && answers.back().error().why == hosts::Refusal::Why::full;
+                if (is_full) break;
+            }
+            return answers;
+        };
+        book.remove = [this](std::string_view name) -> std::expected<void, hosts::Refusal> {
+            if (auto refusal = refusal_of(name)) return std::unexpected(*refusal);
+            changes.push_back("remove " + std::string(name));
+            return {};
         };
         book.ban = [this](std::string_view name,
                           std::string_view reason) -> std::expected<std::size_t, hosts::Refusal> {

@@ -548,3 +548,18 @@ TEST_IN_SIMULATION("consumers are listed as the Go relay has them") {
           R"([{"id":7,"remote_addr":"192.0.2.9:5000","user_agent":"a \"b\"",)"
           R"("events_consumed":12,"connected_at":"2024-01-02T03:04:05Z"}])");
 }
+
+TEST_IN_SIMULATION("a host that is removed is forgotten; what the registry refuses is told") {
+    Rig rig(world.env());
+    rig.hosts.add("a.example", HostState::pending);
+    rig.hosts.add("localhost:2583", HostState::active);
+    CHECK(is_done(rig.act("remove", "A.example")));
+    CHECK(rig.hosts.changes == Names{"remove a.example"});
+    auto lines = rig.lines.take();
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].find(R"("action":"remove","host":"a.example")") != std::string::npos);
+    rig.hosts.refusals["localhost:2583"] = Refusal::Why::invalid;
+    CHECK(is_error(rig.act("remove", "localhost:2583"), 400, "BadRequest", "the book refuses"));
+    CHECK(is_error(rig.act("remove", "b.example"), 404, "HostNotFound"));
+    CHECK(is_error(rig.post("/admin/hosts/remove", "{}"), 400, "BadRequest", "host is missing"));
+}

@@ -231,6 +231,7 @@ TEST_IN_SIMULATION("what the registry refuses has a name, a status, and a time t
         {Why::is_private, 400, "BadRequest", "private", ""},
         {Why::banned, 403, "HostBanned", "banned", ""},
         {Why::quota, 429, "RateLimitExceeded", "quota", "3600"},
+        {Why::domain, 503, "TooManyHosts", "quota", "3600"},
         {Why::full, 503, "TooManyHosts", "quota", "3600"},
         {Why::unknown, 404, "HostNotFound", "malformed", ""},
         {Why::disk, 500, "InternalServerError", "busy", ""},

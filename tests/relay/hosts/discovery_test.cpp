@@ -139,10 +139,10 @@ TEST_IN_SIMULATION("the list is read again every 20 minutes, with up to two minu
 
 TEST_IN_SIMULATION("a failure is tried again after 30 s, then more seldom up to 20 minutes") {
     Rig rig(world.env());
-    rig.fail("cannot resolve up.example: no such name");
-    DiscoveryStatus status = rig.take();
-    CHECK(status.failure == "up.example not reachable: cannot resolve up.example: no such name");
-    CHECK(status.last_success.count() == 0);
+    rig.answer(first_page, page_of({"first.example"}));
+    rig.take();
+    rig.fail("gone");
+    rig.next();
     for (Nanos expected : std::vector<Nanos>{30s, 60s, 120s, 240s, 480s, 960s, 20min, 20min}) {
         Nanos pause = rig.next();
         CHECK(pause >= expected - 1ms);
@@ -151,7 +151,7 @@ TEST_IN_SIMULATION("a failure is tried again after 30 s, then more seldom up to 
     rig.answer(first_page, page_of({"a.example"}));
     rig.next();
     CHECK(rig.discovery->status().front().failure == "");
-    CHECK(rig.hosts.offered() == Names{"a.example"});
+    CHECK(rig.hosts.offered() == Names{"first.example", "a.example"});
     // And from the beginning when it fails again.
     rig.fail("gone");
     rig.next();
@@ -160,7 +160,71 @@ TEST_IN_SIMULATION("a failure is tried again after 30 s, then more seldom up to 
     CHECK(page.find("relay_discovery_failures_total 11\n") != page.npos);
 }
 
-TEST_IN_SIMULATION("why there is no list is logged once for each reason, with a remedy at first") {
+TEST_IN_SIMULATION("while no list was read, or no host is known, it is tried every 30 s") {
+    Rig rig(world.env());
+    rig.hosts.add("known.example", HostState::offline);
+    rig.fail("cannot resolve up.example: no such name");
+    DiscoveryStatus status = rig.take();
+    CHECK(status.failure == "up.example not reachable: cannot resolve up.example: no such name");
+    CHECK(status.last_success.count() == 0);
+    auto is_soon = [&] {
+        const Nanos pause = rig.next();
+        return pause >= 30s - 1ms && pause <= 33s;
+    };
+    for (int i = 0; i < 50; ++i) CHECK(is_soon());
+    rig.answer(first_page, page_of({}));
+    rig.next();
+    rig.fail("gone");
+    rig.next();
+    CHECK(is_soon());
+    CHECK_FALSE(is_soon());
+    // A list was read, but there was nothing in it.
+    Rig empty(world.env());
+    empty.answer(first_page, page_of({}));
+    empty.take();
+    empty.fail("gone");
+    empty.next();
+    for (int i = 0; i < 5; ++i) CHECK(empty.next() <= 33s);
+}
+
+TEST_IN_SIMULATION("a list of one upstream is enough for the others to wait longer") {
+    Rig rig(world.env(), {.upstreams = {"https://down.example", "https://up.example"}});
+    rig.servers.otherwise.failure = "gone";
+    rig.answer(first_page, page_of({"a.example"}));
+    rig.begin();
+    static_cast<void>(fiber::sleep_for(30min));
+    CHECK(count_of(rig.servers.asked, "down.example") <= 8);
+}
+
+TEST_IN_SIMULATION("of what goes on failing a line is logged every five minutes at least") {
+    Rig rig(world.env());
+    rig.fail("cannot resolve up.example: no such name");
+    rig.begin();
+    static_cast<void>(fiber::sleep_for(60min));
+    const auto lines = rig.lines.take();
+    const std::size_t said = count_of(lines, "no such name; retrying in 30 s");
+    CHECK(said >= 10);
+    CHECK(said <= 13);
+    CHECK(said == lines.size());
+    const DiscoveryStatus status = rig.discovery->status().front();
+    const std::string words = failure_words(status, status.next_attempt - WallMillis(7000));
+    CHECK(words ==
+          "up.example not reachable: cannot resolve up.example: no such name; next attempt in 7 s");
+    CHECK(failure_words(status, status.next_attempt).ends_with("; it is being tried again"));
+}
+
+TEST_IN_SIMULATION("the new hosts of a page are offered together, a thousand at a time") {
+    Rig rig(world.env());
+    Names names;
+    for (int i = 0; i < 2500; ++i) names.push_back("h" + std::to_string(i) + ".example");
+    rig.answer(first_page, page_of(names, "1"));
+    rig.answer(page_url("1"), page_of({"h1.example", "last.example"}));
+    CHECK(rig.take().added == 2501);
+    CHECK(rig.hosts.batches == std::vector<std::size_t>{1000, 1000, 500, 1});
+}
+
+TEST_IN_SIMULATION(
+    "why there is no list is logged at once for each reason, with a remedy at first") {
     Rig rig(world.env());
     rig.fail("cannot resolve up.example: no such name");
     rig.take();

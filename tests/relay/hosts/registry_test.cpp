@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "proto/base/json_writer.hpp"
+#include "relay/hosts/discovery.hpp"
+#include "tests/support/fake_hosts.hpp"
 #include "tests/support/worlds.hpp"
 
 using namespace ringlay;
@@ -103,6 +106,25 @@ RegistryOptions options_with(std::vector<base::HostAddress> settings = {}) {
 }
 
 using Names = std::set<std::string>;
+
+#define TEST_IN_SIMULATION(name)                       \
+    RINGLAY_TEST_ON(INTERNAL_CATCH_UNIQUE_NAME(body_), \
+                    ([](auto body) { support::in_simulation({1}, body); }), name)
+
+// In words, why something was refused.
+std::string why(const std::expected<bool, Refusal>& answer) {
+    if (answer) return *answer ? "known" : "added";
+    constexpr std::string_view words[] = {"invalid", "private", "banned",  "quota",
+                                          "domain",  "full",    "unknown", "disk"};
+    return std::string(words[static_cast<std::size_t>(answer.error().why)]);
+}
+
+HostStatus connected(std::string name) {
+    HostStatus status;
+    status.name = std::move(name);
+    status.phase = HostPhase::connected;
+    return status;
+}
 
 }  // namespace
 
@@ -329,10 +351,7 @@ TEST_ON_BOTH_KERNELS(
         }
         CHECK(life.offer("admin.example", HostSource::admin).has_value());
         for (std::string name : {"long-ago.example", "lately.example"}) {
-            HostStatus connected;
-            connected.name = name;
-            connected.phase = HostPhase::connected;
-            life.fleet.reports = {{name, connected}};
+            life.fleet.reports = {{name, connected(name)}};
             static_cast<void>(fiber::sleep_for(1100ms));
             life.registry->views();
         }
@@ -421,4 +440,183 @@ TEST_ON_BOTH_KERNELS("bans that overlap leave running exactly what no ban hits")
     finish();
     CHECK(life.fleet.names().empty());
     CHECK(registry.view("b.evil.com")->row.state == HostState::banned);
+}
+
+TEST_ON_BOTH_KERNELS("whoever has a domain or a network may have so many hosts in the table") {
+    RegistryOptions options = options_with();
+    options.max_hosts_of_holder = 2;
+    options.private_hosts = base::PrivateHosts::parse("*.mine.com,10.0.0.0/8").value();
+    {
+        Life life(world, options);
+        auto offer = [&](std::string_view name, HostSource source = HostSource::upstream) {
+            return why(life.offer(name, source));
+        };
+        CHECK(offer("a.evil.com") == "added");
+        CHECK(offer("b.x.evil.com", HostSource::crawl) == "added");
+        CHECK(offer("c.evil.com") == "domain");
+        CHECK(offer("d.evil.com", HostSource::crawl) == "domain");
+        CHECK(offer("e.evil.com", HostSource::admin) == "added");
+        CHECK(offer("a.good.com") == "added");
+        for (std::string_view name : {"https://8.8.8.8", "https://8.8.8.9", "https://8.8.9.9",
+                                      "https://[2600::1]", "https://[2600::2]"}) {
+            CHECK(offer(name) == "added");
+        }
+        CHECK(offer("https://8.8.8.10") == "domain");
+        CHECK(offer("https://[2600::3]") == "domain");
+        CHECK(offer("https://[2600:0:0:1::3]") == "added");
+        for (int i = 0; i < 3; ++i) {
+            const std::string number = std::to_string(i);
+            CHECK(offer("h" + number + ".trusted.example") == "added");
+            CHECK(offer("h" + number + ".mine.com") == "added");
+            CHECK(offer("https://10.0.0." + number) == "added");
+        }
+        CHECK(life.metrics.expose().contains("relay_new_host_refusals_total{why=\"domain\"} 4\n"));
+    }
+    // After a restart, too; and what is removed makes room.
+    Life life(world, options);
+    CHECK(why(life.offer("c.evil.com", HostSource::upstream)) == "domain");
+    CHECK(life.registry->remove("a.evil.com"));
+    CHECK(why(life.offer("c.evil.com", HostSource::upstream)) == "added");
+    CHECK(why(life.offer("d.evil.com", HostSource::upstream)) == "domain");
+}
+
+TEST_ON_BOTH_KERNELS("one domain in a list of another relay does not fill the table") {
+    RegistryOptions options = options_with();
+    options.max_hosts = 100;
+    options.max_hosts_of_holder = 10;
+    Life life(world, options);
+    JsonWriter json;
+    json.begin_object().key("hosts").begin_array();
+    for (int i = 0; i < 500; ++i) {
+        json.begin_object()
+            .key("hostname")
+            .text("h" + std::to_string(i) + ".evil.com")
+            .end_object();
+    }
+    json.begin_object().key("hostname").text("pds.good.com").end_object();
+    json.end_array().end_object();
+    support::FakeServers servers;
+    servers.otherwise = {.body = json.take(), .server = "", .failure = ""};
+    Discovery discovery(world.env(), life.logger, life.metrics, book_of(*life.registry),
+                        servers.fetch(), {.upstreams = {"https://up.example"}});
+    discovery.start();
+    while (discovery.status().front().last_success.count() == 0) {
+        static_cast<void>(fiber::sleep_for(1ms));
+    }
+    CHECK(discovery.status().front().added == 11);
+    CHECK(discovery.status().front().rejected == 490);
+    CHECK(life.fleet.running.size() == 11);
+    CHECK(life.fleet.running.contains("pds.good.com"));
+    discovery.stop();
+}
+
+TEST_ON_BOTH_KERNELS("many hosts are offered together, and answered in their order") {
+    auto offer = [](Life& life, const std::vector<std::string>& names) {
+        std::vector<base::HostAddress> addresses;
+        for (const auto& name : names) {
+            addresses.push_back(Registry::parse_hostname(name).value());
+        }
+        std::vector<std::string> words;
+        for (const auto& answer : life.registry->offer_all(addresses, HostSource::upstream)) {
+            words.push_back(why(answer));
+        }
+        return words;
+    };
+    using Words = std::vector<std::string>;
+    {
+        Life life(world, options_with());
+        CHECK(life.offer("known.example", HostSource::upstream).has_value());
+        CHECK(life.registry->ban("bad.example", "").has_value());
+        CHECK(offer(life, {"a.example", "known.example", "bad.example", "http://b.example",
+                           "c.example", "a.example"}) ==
+              Words{"added", "known", "banned", "private", "added", "known"});
+        CHECK(life.fleet.names() == Names{"a.example", "c.example", "known.example"});
+        CHECK(life.registry->view("c.example")->row.source == HostSource::upstream);
+        CHECK(life.registry->totals().hosts == 3);
+    }
+    RegistryOptions few = options_with();
+    few.max_hosts = 4;
+    Life life(world, few);
+    CHECK(life.fleet.names() == Names{"a.example", "c.example", "known.example"});
+    CHECK(offer(life, {"d.example", "e.example", "f.example"}) == Words{"added", "full"});
+    CHECK(life.fleet.names() == Names{"a.example", "c.example", "d.example", "known.example"});
+}
+
+TEST_ON_BOTH_KERNELS(
+    "a host that is removed is gone after a restart, too; not one of the settings") {
+    const base::HostAddress settings{"localhost", 2583, false};
+    {
+        Life life(world, options_with({settings}));
+        CHECK(life.offer("a.example", HostSource::admin).has_value());
+        CHECK(life.offer("b.example", HostSource::crawl).has_value());
+        CHECK(life.registry->remove("a.example"));
+        CHECK(life.fleet.names() == Names{"b.example", "localhost:2583"});
+        CHECK_FALSE(life.registry->view("a.example"));
+        CHECK(life.registry->totals().hosts == 2);
+        auto again = life.registry->remove("a.example");
+        REQUIRE_FALSE(again);
+        CHECK(again.error().why == Refusal::Why::unknown);
+        auto of_settings = life.registry->remove("localhost:2583");
+        REQUIRE_FALSE(of_settings);
+        CHECK(of_settings.error().why == Refusal::Why::invalid);
+        CHECK(of_settings.error().words.contains("RELAY_HOSTS"));
+        CHECK(life.metrics.expose().contains("relay_hosts_forgotten_total{why=\"admin\"} 1\n"));
+    }
+    Life life(world, options_with({settings}));
+    CHECK(life.fleet.names() == Names{"b.example", "localhost:2583"});
+    CHECK(why(life.offer("a.example", HostSource::crawl)) == "added");
+}
+
+// Hours instead of days.
+RegistryOptions forgetful(std::vector<base::HostAddress> settings = {}) {
+    RegistryOptions options = options_with(std::move(settings));
+    CHECK(options.forgotten_after == 30 * 24h);
+    CHECK(options.tried_for == 1h);
+    options.forgotten_after = 2h;
+    options.tried_for = 30min;
+    options.poll_interval = 5min;
+    return options;
+}
+
+TEST_IN_SIMULATION("a candidate that was never reached is forgotten after a while") {
+    Life life(world, forgetful({{"settings.example", 443, true}}));
+    for (auto [name, source] : {std::pair{"crawl.example", HostSource::crawl},
+                                {"listed.example", HostSource::upstream},
+                                {"reached.example", HostSource::upstream},
+                                {"banned.example", HostSource::crawl},
+                                {"admin.example", HostSource::admin}}) {
+        CHECK(life.offer(name, source).has_value());
+    }
+    CHECK(life.registry->ban("banned.example", "spam").has_value());
+    const Names all = life.fleet.names();
+    // Nobody at all is reached: that says nothing about these.
+    static_cast<void>(fiber::sleep_for(150min));
+    CHECK(life.fleet.names() == all);
+    life.fleet.reports = {{"reached.example", connected("reached.example")}};
+    static_cast<void>(fiber::sleep_for(20min));
+    life.fleet.reports.clear();
+    static_cast<void>(fiber::sleep_for(20min));
+    CHECK(life.fleet.names() == Names{"admin.example", "reached.example", "settings.example"});
+    CHECK(life.registry->view("banned.example")->row.state == HostState::banned);
+    CHECK(life.metrics.expose().contains("relay_hosts_forgotten_total{why=\"unreached\"} 2\n"));
+    CHECK(why(life.offer("crawl.example", HostSource::crawl)) == "added");
+}
+
+TEST_IN_SIMULATION("what was named lately, or not yet tried again after a long pause, is kept") {
+    RegistryOptions options = forgetful();
+    {
+        Life life(world, options);
+        CHECK(life.offer("old.example", HostSource::crawl).has_value());
+        CHECK(life.offer("reached.example", HostSource::crawl).has_value());
+        life.fleet.reports = {{"reached.example", connected("reached.example")}};
+        static_cast<void>(fiber::sleep_for(110min));
+        CHECK(life.fleet.names() == Names{"old.example", "reached.example"});
+    }
+    static_cast<void>(fiber::sleep_for(20min));
+    Life life(world, options);
+    life.fleet.reports = {{"reached.example", connected("reached.example")}};
+    static_cast<void>(fiber::sleep_for(25min));
+    CHECK(life.fleet.names() == Names{"old.example", "reached.example"});
+    static_cast<void>(fiber::sleep_for(20min));
+    CHECK(life.fleet.names() == Names{"reached.example"});
 }
