@@ -71,9 +71,11 @@ std::optional<std::string> Relay::open_hosts() {
         hosts::DiscoveryOptions{.upstreams = config.upstream, .user_agent = options_.user_agent});
     room.crawl = std::make_unique<api::CrawlRequests>(
         env_, logger_, metrics_, book,
-        [this](const base::HostAddress& address) { return hosts_->check->check(address); },
+        [this](const base::HostAddress& address, const std::optional<Address>& from) {
+            return hosts_->check->check(address, from);
+        },
         api::CrawlOptions{.is_on = config.request_crawl == base::RequestCrawl::on,
-                          .adds_private = config.allow_private_hosts.allows_all()});
+                          .private_hosts = config.allow_private_hosts});
     auto figures = [this] { return hosts_->figures->get(); };
     room.queries = std::make_unique<api::HostQueries>(
         api::HostSources{.views = book.views, .view = book.view, .figures = figures});

@@ -476,7 +476,15 @@ net::HttpResponse AdminHosts::set_limits(std::string_view host, const HostLimits
 }
 
 std::string AdminHosts::effect_of(std::string_view target) {
-    if (!target.starts_with("*.")) return {};
+    if (!target.starts_with("*.")) {
+        for (const std::string& trusted : sources_.trusted_domains) {
+            const std::string name = lower_case(trusted);
+            const bool is_it = target.starts_with(name) &&
+                               (target.size() == name.size() || target[name.size()] == ':');
+            if (is_it) return "this bans " + trusted + ", a trusted host";
+        }
+        return {};
+    }
     const std::string_view domain = without_star(target);
     if (domain.find('.') == domain.npos) return "this bans a whole top-level domain";
     for (const std::string& trusted : sources_.trusted_domains) {

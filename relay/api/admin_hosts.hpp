@@ -1,6 +1,6 @@
 // What an operator sees of hosts and does with them: GET /admin/hosts, and POST /admin/hosts/block,
-// unblock, changeLimits, resetCursor, add and remove; beside them the paths that tools written for the Go
-// relay call, where they mean the same (/admin/pds/..., /admin/subs/...).
+// unblock, changeLimits, resetCursor, add and remove; beside them the paths that tools written for
+// the Go relay call, where they mean the same (/admin/pds/..., /admin/subs/...).
 //
 // Whoever calls has let the request in already. Each change is a line in the log that names who
 // asked. A ban that would hit much at once, or a trusted domain, wants `"confirm": true`.

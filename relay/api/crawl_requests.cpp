@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proto/url.hpp"
 #include "relay/api/json_fields.hpp"
 
 namespace ringlay::api {
@@ -99,7 +100,7 @@ CrawlRequests::Judgement CrawlRequests::judge(const net::HttpRequest& request,
                 {},
                 {}};
     }
-    if (options_.limits_loopback || !caller.is_this_machine()) {
+    if (is_limited(caller)) {
         if (auto wait = by_address_.take(client_key(caller.address), env_.clock.now())) {
             return {Outcome::rate,
                     later(net::json_error(429, "RateLimitExceeded",
@@ -115,11 +116,41 @@ CrawlRequests::Judgement CrawlRequests::judge(const net::HttpRequest& request,
     if (!hostname) return refuse({}, {Refusal::Why::invalid, "hostname is missing, or no text"});
     auto address = hosts::Registry::parse_hostname(*hostname);
     if (!address) return refuse(*hostname, address.error());
-    return judge_host(*address, caller.address);
+    return judge_host(*address, caller);
+}
+
+bool CrawlRequests::is_limited(const Caller& caller) const {
+    return options_.limits_loopback || !caller.is_this_machine();
+}
+
+// Of a host that is not known: why it is not even asked.
+std::optional<Refusal> CrawlRequests::objection(const base::HostAddress& address) const {
+    const base::PrivateHosts& allowed = options_.private_hosts;
+    if (allowed.allows_all()) return std::nullopt;
+    // Names that lead to private addresses are refused when they are dialled.
+    if (is_private_name(address)) {
+        return Refusal{
+            Refusal::Why::is_private,
+            "this relay takes public hosts with https only; its operator may add others"};
+    }
+    auto literal = Address::parse(address.name, address.port);
+    if (allowed.allows_host(address.name, address.port)) return std::nullopt;
+    if (literal && allowed.allows_address(*literal)) return std::nullopt;
+    if (literal) {
+        return Refusal{Refusal::Why::invalid,
+                       "this relay takes hosts by their names, not by addresses; its operator may "
+                       "add others"};
+    }
+    if (address.port != proto::default_port(proto::Scheme::https)) {
+        return Refusal{Refusal::Why::invalid,
+                       "this relay takes hosts on port 443 only; its operator may add others"};
+    }
+    return std::nullopt;
 }
 
 CrawlRequests::Judgement CrawlRequests::judge_host(const base::HostAddress& address,
-                                                   const Address& client) {
+                                                   const Caller& caller) {
+    const Address& client = caller.address;
     std::string name = hosts::host_name(address);
     if (auto reason = book_.ban_of(name)) {
         return refuse(std::move(name), {Refusal::Why::banned, "this host is banned here"});
@@ -129,15 +160,9 @@ CrawlRequests::Judgement CrawlRequests::judge_host(const base::HostAddress& addr
         if (by_host_.take(name, env_.clock.now())) return {Outcome::known, {}, std::move(name), {}};
         return offer(address, client);
     }
-    // Before anything is sent there. Names that lead to private addresses are refused when they
-    // are dialled.
-    if (is_private_name(address) && !options_.adds_private) {
-        return refuse(
-            std::move(name),
-            {Refusal::Why::is_private,
-             "this relay takes public hosts with https only; its operator may add others"});
-    }
-    HostCheckAnswer check = check_(address);
+    if (auto refusal = objection(address)) return refuse(std::move(name), *refusal);
+    HostCheckAnswer check =
+        check_(address, is_limited(caller) ? std::optional(client) : std::nullopt);
     switch (check.kind) {
         case HostCheckAnswer::Kind::pds:
             return offer(address, client);
@@ -148,12 +173,18 @@ CrawlRequests::Judgement CrawlRequests::judge_host(const base::HostAddress& addr
             return {Outcome::busy,
                     later(net::json_error(503, "Busy", check.words), std::chrono::seconds(30)),
                     std::move(name), std::move(check.words)};
+        case HostCheckAnswer::Kind::too_many:
+            return {Outcome::rate,
+                    later(net::json_error(429, "RateLimitExceeded", check.words),
+                          std::chrono::seconds(5)),
+                    std::move(name), std::move(check.words)};
         case HostCheckAnswer::Kind::unreachable:
             break;
     }
+    if (check.detail.empty()) check.detail = check.words;
     return {Outcome::unreachable,
             net::json_error(400, "HostNotFound", "host server unreachable: " + check.words),
-            std::move(name), std::move(check.words)};
+            std::move(name), std::move(check.detail)};
 }
 
 CrawlRequests::Judgement CrawlRequests::offer(const base::HostAddress& address,

@@ -1,6 +1,7 @@
 // com.atproto.sync.requestCrawl, and notifyOfUpdate as the same: somebody, mostly a PDS itself,
 // names a host. One that is known is dialled again soon; a new one is asked whether it is a PDS and
-// becomes a row.
+// becomes a row. A new one is asked for only by a name and on the usual port of https, unless the
+// operator allows more: the relay is nobody's port scanner.
 //
 // Nobody is told of it: requests that other relays send on (`Via`) end here.
 //
@@ -8,7 +9,7 @@
 // Thread   the worker that serves HTTP; answer() waits for the check.
 // Bound    requests by address, wake-ups by host (Buckets); what is asked outside by HostCheck, new
 //          hosts by the registry.
-// Source   protocol 4.11.
+// Source   protocol 4.9, 4.11.
 #pragma once
 
 #include <array>
@@ -28,8 +29,8 @@ namespace ringlay::api {
 
 struct CrawlOptions {
     bool is_on = true;
-    bool adds_private = false;  // RELAY_ALLOW_PRIVATE_HOSTS is `all`
-    std::uint32_t burst = 30;   // requests of one address, then one in each `refill`
+    base::PrivateHosts private_hosts = {};  // RELAY_ALLOW_PRIVATE_HOSTS
+    std::uint32_t burst = 30;               // requests of one address, then one in each `refill`
     Nanos refill = std::chrono::seconds(2);
     bool limits_loopback = false;  // whether that holds for this machine, too
     std::uint32_t wake_burst = 3;  // of one host, likewise
@@ -43,7 +44,9 @@ net::HttpResponse refusal_answer(const hosts::Refusal& refusal);
 
 class CrawlRequests {
   public:
-    using Check = std::function<hosts::HostCheckAnswer(const base::HostAddress&)>;
+    // `from`: who asks; nothing: somebody without limits.
+    using Check = std::function<hosts::HostCheckAnswer(const base::HostAddress&,
+                                                       const std::optional<Address>& from)>;
 
     CrawlRequests(env::Env& env, base::Logger& logger, base::Metrics& metrics, hosts::HostBook book,
                   Check check, CrawlOptions options);
@@ -76,7 +79,9 @@ class CrawlRequests {
     };
 
     Judgement judge(const net::HttpRequest& request, const Caller& caller);
-    Judgement judge_host(const base::HostAddress& address, const Address& client);
+    bool is_limited(const Caller& caller) const;
+    std::optional<hosts::Refusal> objection(const base::HostAddress& address) const;
+    Judgement judge_host(const base::HostAddress& address, const Caller& caller);
     Judgement offer(const base::HostAddress& address, const Address& client);
     static Judgement refuse(std::string host, const hosts::Refusal& refusal);
 

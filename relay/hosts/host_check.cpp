@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proto/url.hpp"
+#include "relay/net/client_address.hpp"
 
 namespace ringlay::hosts {
 namespace {
@@ -42,7 +43,8 @@ HostCheck::HostCheck(env::Env& env, base::Metrics& metrics, Fetch fetch, HostChe
                              "Servers asked whether they are a PDS (describeServer).")),
       waiting_depth_(metrics.queue("host_checks", options_.max_waiting)) {}
 
-HostCheckAnswer HostCheck::check(const base::HostAddress& address) {
+HostCheckAnswer HostCheck::check(const base::HostAddress& address,
+                                 const std::optional<Address>& from) {
     forget_old();
     const std::string name = host_name(address);
     if (auto found = questions_.find(name); found != questions_.end()) {
@@ -50,9 +52,18 @@ HostCheckAnswer HostCheck::check(const base::HostAddress& address) {
         if (!question->has_ended.wait()) return {Kind::busy, "the relay is stopping"};
         return question->answer;
     }
+    const std::optional<Address> party = from.transform(net::party_of);
+    if (party) {
+        std::size_t& theirs = under_way_[*party];
+        if (theirs == options_.max_of_party) {
+            return {Kind::too_many, "hosts that were announced from your address are being asked"};
+        }
+        ++theirs;
+    }
     auto question = std::make_shared<Question>();
     questions_.emplace(name, question);
     question->answer = ask(address);
+    if (party && --under_way_[*party] == 0) under_way_.erase(*party);
     if (question->answer.kind == Kind::busy) {
         questions_.erase(name);  // nobody was asked
     } else {
@@ -95,7 +106,13 @@ HostCheckAnswer HostCheck::ask_server(const base::HostAddress& address) {
     asked_.add_shared();
     auto response = fetch_(*url, options);
     if (!response && fiber::is_cancelled()) return {Kind::busy, "the relay is stopping"};
-    if (!response) return {Kind::unreachable, response.error().reason};
+    // Which addresses a name has here, and how they answer, is nobody's business.
+    if (!response) {
+        return {Kind::unreachable,
+                "no answer to describeServer; look at its name, its certificate and port " +
+                    std::to_string(address.port),
+                std::move(response.error().reason)};
+    }
     if (names_a_relay(response->headers.find("Server").value_or(""))) {
         return {Kind::relay, "its Server header says that it is a relay"};
     }

@@ -3,11 +3,13 @@
 //
 // Owner    Relay; the fetch and what it uses outlive it.
 // Thread   the main worker; check() waits.
-// Bound    max_at_once questions, max_waiting callers behind them, max_remembered answers of either
-//          kind (then the oldest is forgotten). A host is asked once in `remembered_for`, whoever
-//          wants to know: callers at the same time share one question, later ones its answer. That
-//          it does not answer is soon forgotten: a PDS announces itself when it starts, perhaps
-//          a moment before its proxy is up, and not again for 20 minutes.
+// Bound    max_at_once questions, max_waiting callers behind them, of these max_of_party for one
+//          address that asks (of IPv6 the /64), so that nobody can fill the places with servers
+//          that do not answer; max_remembered answers of either kind (then the oldest is
+//          forgotten). A host is asked once in `remembered_for`, whoever wants to know: callers at
+//          the same time share one question, later ones its answer. That it does not answer is soon
+//          forgotten: a PDS announces itself when it starts, perhaps a moment before its proxy is
+//          up, and not again for 20 minutes.
 #pragma once
 
 #include <chrono>
@@ -15,6 +17,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,12 +38,14 @@ struct HostCheckOptions {
     std::size_t max_remembered = 4096;
     std::size_t max_at_once = 16;
     std::size_t max_waiting = 64;
+    std::size_t max_of_party = 4;
 };
 
 struct HostCheckAnswer {
-    enum class Kind : std::uint8_t { pds, unreachable, relay, busy };
+    enum class Kind : std::uint8_t { pds, unreachable, relay, busy, too_many };
     Kind kind = Kind::busy;
-    std::string words;  // why not
+    std::string words = {};   // why not, for who asks: no addresses, nothing of private networks
+    std::string detail = {};  // the same for the log, with all that is known
 };
 
 class HostCheck {
@@ -49,7 +54,8 @@ class HostCheck {
     HostCheck(const HostCheck&) = delete;
     HostCheck& operator=(const HostCheck&) = delete;
 
-    HostCheckAnswer check(const base::HostAddress& address);
+    // `from`: whose share it takes; nothing: nobody's.
+    HostCheckAnswer check(const base::HostAddress& address, const std::optional<Address>& from);
 
   private:
     struct Question {
@@ -75,6 +81,7 @@ class HostCheck {
     std::size_t at_once_ = 0;
     std::size_t waiting_ = 0;
     fiber::WaitList places_;
+    std::map<Address, std::size_t> under_way_;  // by party
     std::map<std::string, std::shared_ptr<Question>, std::less<>> questions_;
     std::deque<Aging> answered_;  // by age
     std::deque<Aging> unreachable_;

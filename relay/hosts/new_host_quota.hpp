@@ -1,5 +1,6 @@
 // How many hosts strangers may add: by day, by holder (a registrable domain, or of addresses a
-// network: whoever has one can make hosts without end), by the address that asks (of IPv6 the /64). A day is one of unix time.
+// network: whoever has one can make hosts without end), by the address that asks (of IPv6 the /64).
+// A day is one of unix time.
 //
 // Thread   a value; pure: time is handed in.
 // Bound    as many domains and addresses as hosts a day, and one of each refusal.

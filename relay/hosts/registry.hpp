@@ -3,7 +3,8 @@
 // administration come here.
 //
 // A candidate is a row from the first moment (state `pending`) and is retried for ever; if it was
-// never reached, and nobody but a stranger or a list has named it, for 30 days. Rows follow what the subscribers report, by the pure rules of lifecycle.hpp. Rows beyond max_hosts, which was
+// never reached, and nobody but a stranger or a list has named it, for 30 days. Rows follow what
+// the subscribers report, by the pure rules of lifecycle.hpp. Rows beyond max_hosts, which was
 // larger once, stay and are not dialled: the operator's own hosts go first, then those that were
 // reached last.
 //
@@ -106,8 +107,8 @@ class Registry {
     static std::expected<base::HostAddress, Refusal> parse_hostname(std::string_view text);
 
     // A new host, or one that is known already (true: it was; its next attempt is now, unless it is
-    // put off: only an operator ends that). `from`: the
-    // address of who asks, for the quota; admin and settings have none.
+    // put off: only an operator ends that). `from`: the address of who asks, for the quota; admin
+    // and settings have none.
     std::expected<bool, Refusal> offer(const base::HostAddress& address, HostSource source,
                                        std::optional<Address> from);
     // The same for many, in one write. Answers are in their order; behind one that is `full` there

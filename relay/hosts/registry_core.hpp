@@ -35,9 +35,9 @@ struct Registry::Core {
     HostOrders orders_of(const Entry& entry) const;
     bool is_trusted(const HostRow& row) const;
 
-    // Who is dialled (registry_dials.cpp). What is in these queues is looked at when its turn comes:
-    // a host is stopped if it is not wanted by then, and started if it is. One fiber does it at a
-    // time, so stops and starts of one host never overtake each other.
+    // Who is dialled (registry_dials.cpp). What is in these queues is looked at when its turn
+    // comes: a host is stopped if it is not wanted by then, and started if it is. One fiber does it
+    // at a time, so stops and starts of one host never overtake each other.
     void settle();
     void stop_unwanted();
     void start_next();

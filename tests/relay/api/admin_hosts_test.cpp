@@ -19,7 +19,7 @@ const Address operator_address = Address::v4(192, 0, 2, 1, 50000);
 struct Rig {
     explicit Rig(env::Env& env)
         : crawl(env, lines.logger, metrics, hosts.book(),
-                [](const base::HostAddress&) { return HostCheckAnswer(); }, {}),
+                [](const base::HostAddress&, const auto&) { return HostCheckAnswer(); }, {}),
           admin(env, lines.logger,
                 {.book = hosts.book(),
                  .figures = [this] { return std::make_shared<HostFigures>(figures); },
@@ -562,4 +562,16 @@ TEST_IN_SIMULATION("a host that is removed is forgotten; what the registry refus
     CHECK(is_error(rig.act("remove", "localhost:2583"), 400, "BadRequest", "the book refuses"));
     CHECK(is_error(rig.act("remove", "b.example"), 404, "HostNotFound"));
     CHECK(is_error(rig.post("/admin/hosts/remove", "{}"), 400, "BadRequest", "host is missing"));
+}
+
+TEST_IN_SIMULATION("a trusted host is banned by its name only when that is confirmed") {
+    Rig rig(world.env());
+    for (std::string_view name : {"PDS.trusted.example", "pds.trusted.example:8443"}) {
+        CHECK(is_error(rig.act("block", name), 400, "ConfirmationRequired",
+                       "pds.trusted.example, a trusted host"));
+    }
+    CHECK(rig.hosts.bans.empty());
+    CHECK(is_done(rig.act("block", "pds.trusted.example", ",\"confirm\":true"), one_host));
+    CHECK(is_done(rig.act("block", "pds.trusted.example.com"), one_host));
+    CHECK(is_done(rig.act("block", "x.pds.trusted.example"), one_host));
 }

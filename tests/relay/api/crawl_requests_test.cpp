@@ -22,8 +22,9 @@ struct Rig {
     explicit Rig(env::Env& env, CrawlOptions options = {})
         : crawl(
               env, lines.logger, metrics, hosts.book(),
-              [this](const base::HostAddress& address) {
+              [this](const base::HostAddress& address, const std::optional<Address>& from) {
                   checked.push_back(host_name(address));
+                  checked_for = from;
                   return check;
               },
               options) {}
@@ -51,6 +52,7 @@ struct Rig {
     base::Metrics metrics{1};
     HostCheckAnswer check{.kind = Kind::pds, .words = ""};
     Names checked;
+    std::optional<Address> checked_for;
     bool is_proxied = false;  // the address was told by a proxy
     CrawlRequests crawl;
 };
@@ -175,7 +177,7 @@ TEST_IN_SIMULATION(
         CHECK(rig.hosts.offers.empty());
         CHECK(rig.count("private") == 1);
     }
-    Rig rig(world.env(), {.adds_private = true});
+    Rig rig(world.env(), {.private_hosts = base::PrivateHosts::parse("all").value()});
     CHECK(is_empty_200(rig.announce("localhost:2583")));
     CHECK(rig.checked == Names{"localhost:2583"});
     // One that the operator has added may be woken by anybody.
@@ -185,11 +187,57 @@ TEST_IN_SIMULATION(
     CHECK(known.hosts.offered() == Names{"localhost:2583"});
 }
 
+TEST_IN_SIMULATION("strangers name hosts by name on port 443, and nothing else is asked for them") {
+    Rig rig(world.env());
+    for (std::string name : {"https://8.8.8.8", "https://[2600::1]", "https://8.8.8.8:8443"}) {
+        CAPTURE(name);
+        CHECK(is_error(rig.announce(name), 400, "BadRequest", "by their names, not by addresses"));
+    }
+    for (std::string name :
+         {"pds.example:8443", "https://pds.example:22", "wss://pds.example:80"}) {
+        CAPTURE(name);
+        CHECK(is_error(rig.announce(name), 400, "BadRequest", "on port 443 only"));
+    }
+    CHECK(is_empty_200(rig.announce("pds.example:443")));
+    CHECK(rig.checked == Names{"pds.example"});
+    CHECK(rig.count("malformed") == 6);
+
+    Rig some(world.env(),
+             {.private_hosts =
+                  base::PrivateHosts::parse("pds.example:8443,*.mine.example,8.8.8.0/24").value()});
+    for (std::string name : {"pds.example:8443", "a.mine.example:99", "https://8.8.8.8:7"}) {
+        CAPTURE(name);
+        CHECK(is_empty_200(some.announce(name)));
+    }
+    CHECK(is_error(some.announce("pds.example:8444"), 400, "BadRequest", "port 443 only"));
+    CHECK(is_error(some.announce("https://8.8.9.8"), 400, "BadRequest", "not by addresses"));
+    Rig all(world.env(), {.private_hosts = base::PrivateHosts::parse("all").value()});
+    CHECK(is_empty_200(all.announce("https://8.8.8.8:7")));
+    // What is known may be woken by anybody.
+    rig.hosts.add("8.8.8.8:8443", HostState::offline);
+    CHECK(is_empty_200(rig.announce("https://8.8.8.8:8443")));
+}
+
+TEST_IN_SIMULATION("a check takes a place of whoever asks; this machine has no share") {
+    Rig rig(world.env());
+    CHECK(is_empty_200(rig.announce("a.example")));
+    CHECK(rig.checked_for == stranger);
+    CHECK(is_empty_200(rig.announce("b.example", Address::loopback(1))));
+    CHECK_FALSE(rig.checked_for);
+    rig.check = {.kind = Kind::too_many, .words = "being asked"};
+    auto refused = rig.announce("c.example");
+    CHECK(is_error(refused, 429, "RateLimitExceeded", "being asked"));
+    CHECK(refused.headers.find("Retry-After") == "5");
+    CHECK(rig.count("rate") == 1);
+}
+
 TEST_IN_SIMULATION("what the check finds decides: HostNotFound, a relay, later") {
     Rig rig(world.env());
-    rig.check = {.kind = Kind::unreachable, .words = "no such name"};
-    CHECK(is_error(rig.announce("a.example"), 400, "HostNotFound",
-                   "host server unreachable: no such name"));
+    rig.check = {.kind = Kind::unreachable, .words = "no answer", .detail = "10.3.4.5 is private"};
+    auto unreachable = rig.announce("a.example");
+    CHECK(is_error(unreachable, 400, "HostNotFound", "host server unreachable: no answer"));
+    CHECK(unreachable.body.find("10.3.4.5") == std::string::npos);
+    CHECK(rig.lines.take().back().find("10.3.4.5 is private") != std::string::npos);
     rig.check = {.kind = Kind::relay, .words = "says that it is a relay"};
     CHECK(is_error(rig.announce("b.example"), 400, "BadRequest", "no PDS: says that it is"));
     rig.check = {.kind = Kind::busy, .words = "too many"};

@@ -1,5 +1,8 @@
 #include "relay/hosts/host_check.hpp"
 
+#include <algorithm>
+#include <ranges>
+
 #include "tests/support/fake_hosts.hpp"
 #include "tests/support/worlds.hpp"
 
@@ -32,7 +35,7 @@ struct Rig {
         servers.answers[url_of(authority)] = {
             .status = status, .body = std::move(body), .server = std::move(server), .failure = ""};
     }
-    HostCheckAnswer ask(std::string name) { return check->check(host(std::move(name))); }
+    HostCheckAnswer ask(std::string name) { return check->check(host(std::move(name)), {}); }
 
     support::FakeServers servers;
     base::Metrics metrics{1};
@@ -85,10 +88,15 @@ TEST_IN_SIMULATION("what answers otherwise, or not at all, is none, and the word
     CHECK(words_of("{}", 302) == "describeServer answers with status 302");
     CHECK(words_of("{}", 201) == "describeServer answers with status 201");
     rig.servers.answers[url_of("gone.example")] = {
-        .body = "", .server = "", .failure = "cannot resolve gone.example"};
+        .body = "",
+        .server = "",
+        .failure = "gone.example: 10.3.4.5 is not on the public internet"};
+    // Not whether the name has an address, nor which.
     HostCheckAnswer gone = rig.ask("gone.example");
     CHECK(gone.kind == Kind::unreachable);
-    CHECK(gone.words == "cannot resolve gone.example");
+    CHECK(gone.words ==
+          "no answer to describeServer; look at its name, its certificate and port 443");
+    CHECK(gone.detail == "gone.example: 10.3.4.5 is not on the public internet");
 }
 
 TEST_IN_SIMULATION("a server that calls itself a relay is refused as one, whatever it answers") {
@@ -111,9 +119,9 @@ TEST_IN_SIMULATION("a server that calls itself a relay is refused as one, whatev
 
 TEST_IN_SIMULATION("the server is asked under the host's own name, port and scheme") {
     Rig rig(world.env());
-    rig.check->check(host("a.example", 8443));
-    rig.check->check(host("localhost", 2583, false));
-    rig.check->check(host("2001:db8::1", 443));
+    rig.check->check(host("a.example", 8443), {});
+    rig.check->check(host("localhost", 2583, false), {});
+    rig.check->check(host("2001:db8::1", 443), {});
     const std::string path = "/xrpc/com.atproto.server.describeServer";
     CHECK(rig.servers.asked == std::vector<std::string>{"https://a.example:8443" + path,
                                                         "http://localhost:2583" + path,
@@ -240,4 +248,48 @@ TEST_IN_SIMULATION("a caller that leaves takes nothing with it") {
     // The next one asks for itself.
     CHECK(rig.ask("a.example").kind == Kind::pds);
     CHECK(rig.servers.asked.size() == 2);
+}
+
+TEST_IN_SIMULATION("an address has four hosts asked at once; others have their turn meanwhile") {
+    Rig rig(world.env());
+    rig.servers.otherwise = {.body = "{}", .server = "", .failure = "", .delay = 1s};
+    const Address one = Address::v4(198, 51, 100, 7, 1);
+    const Address other = Address::v4(198, 51, 100, 8, 1);
+    std::map<std::string, Kind> kinds;
+    fiber::TaskGroup askers;
+    auto ask = [&](std::string name, std::optional<Address> from) {
+        askers.spawn("asks", [&rig, &kinds, name, from] {
+            kinds[name] = rig.check->check(host(name + ".example"), from).kind;
+        });
+    };
+    auto refused = [&] { return std::ranges::count(kinds | std::views::values, Kind::too_many); };
+    auto finish = [&] {
+        while (askers.size() > 0) static_cast<void>(fiber::sleep_for(1ms));
+    };
+    for (int i = 0; i < 6; ++i) ask("one" + std::to_string(i), one);
+    ask("other", other);
+    ask("nobody", std::nullopt);
+    static_cast<void>(fiber::sleep_for(500ms));
+    CHECK(kinds.size() == 2);
+    CHECK(refused() == 2);
+    // Whoever wants to know what is being asked waits for the same answer.
+    for (int i = 0; i < 6; ++i) {
+        const std::string name = "one" + std::to_string(i);
+        if (!kinds.contains(name)) ask(name, one);
+    }
+    finish();
+    CHECK(kinds.size() == 8);
+    CHECK(refused() == 2);
+    for (int i = 0; i < 6; ++i) {
+        CHECK(rig.check->check(host("one" + std::to_string(i) + ".example"), one).kind ==
+              Kind::pds);
+    }
+    // Of IPv6 it is the whole /64 that has them.
+    kinds.clear();
+    for (int i = 1; i <= 5; ++i) {
+        ask("six" + std::to_string(i), Address::parse("2600::" + std::to_string(i), 1).value());
+    }
+    finish();
+    CHECK(kinds.size() == 5);
+    CHECK(refused() == 1);
 }

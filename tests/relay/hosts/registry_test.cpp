@@ -620,3 +620,51 @@ TEST_IN_SIMULATION("what was named lately, or not yet tried again after a long p
     static_cast<void>(fiber::sleep_for(20min));
     CHECK(life.fleet.names() == Names{"reached.example"});
 }
+
+TEST_ON_BOTH_KERNELS("the administration may say that a known host is reached otherwise") {
+    RegistryOptions options = options_with({{"localhost", 2583, false}});
+    options.private_hosts = base::PrivateHosts::parse("localhost:*,pds.lan:*").value();
+    {
+        Life life(world, options);
+        CHECK(why(life.offer("http://pds.lan:2600", HostSource::admin)) == "added");
+        life.fleet.said.clear();
+        CHECK(why(life.offer("https://pds.lan:2600", HostSource::crawl)) == "known");
+        CHECK_FALSE(life.registry->view("pds.lan:2600")->row.address.is_tls);
+        CHECK(life.fleet.said == std::vector<std::string>{"wake pds.lan:2600"});
+        CHECK(why(life.offer("https://pds.lan:2600", HostSource::admin)) == "known");
+        CHECK(life.registry->view("pds.lan:2600")->row.address.is_tls);
+        CHECK(life.fleet.said == std::vector<std::string>{"wake pds.lan:2600", "stop pds.lan:2600",
+                                                          "start pds.lan:2600",
+                                                          "operator wakes pds.lan:2600"});
+        auto of_settings = life.offer("https://localhost:2583", HostSource::admin);
+        REQUIRE_FALSE(of_settings);
+        CHECK(of_settings.error().words.contains("RELAY_HOSTS"));
+        CHECK(why(life.offer("https://public.example:2600", HostSource::admin)) == "added");
+        CHECK(why(life.offer("http://public.example:2600", HostSource::admin)) == "private");
+        CHECK(life.registry->view("public.example:2600")->row.address.is_tls);
+    }
+    Life life(world, options);
+    CHECK(life.registry->view("pds.lan:2600")->row.address.is_tls);
+}
+
+TEST_ON_BOTH_KERNELS("what strangers add is counted by domain and by who asks") {
+    RegistryOptions options = options_with();
+    options.new_hosts_per_domain_per_day = 2;
+    options.new_hosts_per_address_per_day = 3;
+    Life life(world, options);
+    const Address one = Address::v4(198, 51, 100, 7, 40000);
+    const Address other = Address::v4(198, 51, 100, 8, 40000);
+    auto words = [&](std::string_view name, const Address& from) {
+        auto offered = life.offer(name, HostSource::crawl, from);
+        return offered ? "" : offered.error().words;
+    };
+    CHECK(words("a.evil.com", one) == "");
+    CHECK(words("b.evil.com", other) == "");
+    CHECK(words("c.evil.com", other) == "too many new hosts of evil.com today");
+    CHECK(words("a.one.com", one) == "");
+    CHECK(words("a.two.com", one) == "");
+    CHECK(words("a.three.com", one) == "too many new hosts from your address today");
+    CHECK(words("a.three.com", other) == "");
+    CHECK(life.registry->view("a.three.com")->row.added_from == "198.51.100.8");
+    CHECK(life.metrics.expose().contains("relay_new_host_refusals_total{why=\"quota\"} 2\n"));
+}
