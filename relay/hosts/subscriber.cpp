@@ -140,19 +140,18 @@ void Subscriber::run() {
     auto id = context_.sequencer.register_host(host_.name);
     if (!id) return set_phase(HostPhase::stopped);
     host_.id = *id;
-    good_until_ = context_.env.clock.now();
+    back_off_ = BackOff(context_.env.clock.now());
     while (!fiber::is_cancelled()) {
-        Nanos began = context_.env.clock.now();
         events_of_connection_ = 0;
         End end = connect_and_read();
         connected_since_ = {};
         if (fiber::is_cancelled()) break;
 
-        const Nanos now = context_.env.clock.now();
-        const bool was_good = events_of_connection_ > 0;
-        if (was_good) good_until_ = now;
-        back_off_.connection_ended(was_good, now - began);
-        if (end.is_poison && !was_good) step_over_poison();
+        // Of what came last, the shards may tell only the next connection.
+        const std::uint64_t passed = host_.counts.passed.load(std::memory_order_relaxed);
+        const bool had_good_event = passed > std::exchange(passed_before_, passed);
+        back_off_.ended(context_.env.clock.now(), had_good_event);
+        if (end.is_poison && events_of_connection_ == 0) step_over_poison();
         const Nanos pause = pause_after(end);
         auto pause_ms = std::chrono::duration_cast<WallMillis>(pause);
         failed_at_ = context_.env.clock.wall();
@@ -171,13 +170,13 @@ void Subscriber::run() {
 }
 
 Nanos Subscriber::pause_after(const End& end) {
-    const Nanos failing_for = context_.env.clock.now() - good_until_;
-    const Nanos pause = back_off_.take(context_.env.random.next(), failing_for);
+    const Nanos now = context_.env.clock.now();
+    const Nanos pause = back_off_.take(context_.env.random.next(), now);
     // What ended the connection has been charged, and nothing has been waited for it.
-    const Nanos debt = rate_.until_free(context_.env.clock.now());
+    const Nanos debt = rate_.until_free(now);
     const Nanos put_off =
         is_quarantined_ || end.is_relay ? put_off_for : std::min(debt, put_off_for);
-    put_off_until_ = context_.env.clock.now() + put_off;
+    put_off_until_ = now + put_off;
     return std::max(pause, put_off);
 }
 
@@ -202,7 +201,8 @@ std::string Subscriber::subscribe_url() const {
 Subscriber::End Subscriber::connect_and_read() {
     set_phase(HostPhase::connecting);
     const bool was_reached = connections_ > 0 || last_seq_ > 0;
-    const bool fails_for_long = context_.env.clock.now() - good_until_ > std::chrono::hours(1);
+    const bool fails_for_long =
+        back_off_.failing_for(context_.env.clock.now()) > std::chrono::hours(1);
     auto pass = context_.gate.enter(was_reached && !fails_for_long);
     if (!pass) return {.why = "stopped"};
     last_attempt_ = context_.env.clock.now();
@@ -236,6 +236,7 @@ Subscriber::End Subscriber::connect_and_read() {
     context_.metrics.connects.add_shared();
     context_.metrics.connected.add(1);
     connected_since_ = context_.env.clock.wall();
+    back_off_.connected(context_.env.clock.now());
     set_phase(HostPhase::connected);
     context_.logger.log(context_.connects, base::LogLevel::info, now_ms(), "host connected",
                         {{"host", host_.name}, {"cursor", last_seq_}, {"live", is_live_only_}});

@@ -187,6 +187,7 @@ class Subscriber {
     HostPhase phase_ = HostPhase::waiting;
     std::uint64_t events_ = 0;
     std::uint64_t events_of_connection_ = 0;
+    std::uint64_t passed_before_ = 0;  // of HostCounts, when the last connection ended
     std::uint64_t connections_ = 0;
     std::uint64_t known_accounts_ = 0;
     std::uint64_t charged_accounts_ = 0;
@@ -200,7 +201,6 @@ class Subscriber {
     fiber::Event woken_;
     Nanos last_attempt_{};
     Nanos put_off_until_{};  // for its invalid events, for being a relay, for what it has sent
-    Nanos good_until_{};     // the last moment when all was well
     WallMillis last_event_{};
     WallMillis next_attempt_{};
     WallMillis connected_since_{};

@@ -53,10 +53,10 @@ class ScriptedHost {
             }
         }
         // The same, but answers pings.
-        void live_on() {
+        void live_on(Deadline deadline = Deadline::never()) {
             net::WebSocketDecoder decoder({.role = net::WebSocketDecoder::Role::server});
             for (;;) {
-                auto chunk = socket.receive(Deadline::never());
+                auto chunk = socket.receive(deadline);
                 if (!chunk || chunk->empty()) return;
                 std::span<std::uint8_t> bytes = chunk->writable();
                 while (auto got = decoder.next(bytes)) {

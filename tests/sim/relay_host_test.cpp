@@ -299,6 +299,26 @@ TEST_CASE("a host that hangs up before ten minutes are over is judged by all its
     CHECK(stage.host->cursors.size() == connections + 1);
 }
 
+TEST_CASE("who sends events that nobody could check, and hangs up, is dialled ever more seldom") {
+    Stage stage(
+        [](ScriptedHost::Connection connection) { connection.send(event(connection.number)); });
+    stage.line.world.run_for(10min);
+    CHECK(stage.events().size() == stage.host->cursors.size());
+    CHECK(stage.host->cursors.size() < 25);  // 600 s in steps of 1, 2, 4 ... 60 s, or half of that
+}
+
+TEST_CASE(
+    "a host that was connected for hours, and quiet, has not failed for hours when it hangs up") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        if (connection.number > 1) return;  // hangs up
+        connection.live_on(Deadline::in(3h));
+    });
+    stage.line.world.run_for(2h + 50min);
+    CHECK(stage.host->cursors.size() == 1);
+    stage.line.world.run_for(70min);
+    CHECK(stage.host->cursors.size() > 50);  // one a minute at least
+}
+
 TEST_CASE("a host that falls silent is pinged and then dialled again; one that answers is kept") {
     Stage stage([](ScriptedHost::Connection connection) {
         connection.send(event(connection.number));
