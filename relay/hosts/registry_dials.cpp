@@ -41,7 +41,7 @@ void Registry::Core::settle() {
     }
     is_settling = true;
     settled.reset();
-    while (!to_stop.empty() || !to_start.empty()) {
+    while (has_started && !(to_stop.empty() && to_start.empty())) {
         if (!to_stop.empty()) {
             stop_unwanted();
         } else {

@@ -116,7 +116,7 @@ std::vector<std::expected<bool, Refusal>> Registry::Core::offer(
     std::span<const base::HostAddress> addresses, HostSource source,
     const std::optional<Address>& from) {
     std::vector<std::expected<bool, Refusal>> answers;
-    std::vector<std::string> fresh, met;
+    std::vector<std::string> fresh, met, moved;
     std::vector<store::RowChange> changes;
     for (const base::HostAddress& address : addresses) {
         const std::string name = host_name(address);
@@ -127,6 +127,7 @@ std::vector<std::expected<bool, Refusal>> Registry::Core::offer(
             if (answers.back()) met.push_back(name);
             if (known->second.row.address != before) {
                 changes.push_back(change_of(name, known->second));
+                moved.push_back(name);
             }
         } else if (auto refusal = objection(address, name, source, from)) {
             answers.push_back(std::unexpected(std::move(*refusal)));
@@ -144,6 +145,9 @@ std::vector<std::expected<bool, Refusal>> Registry::Core::offer(
     }
     if (auto written = rows->write(changes); !written) {
         take_back(fresh);
+        for (const std::string& name : moved) {  // it holds; it is written down later
+            if (auto it = hosts.find(name); it != hosts.end()) it->second.is_dirty = true;
+        }
         for (auto& answer : answers) {
             if (answer && !*answer) answer = refuse_disk(written.error());
         }

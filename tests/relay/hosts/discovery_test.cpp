@@ -185,6 +185,24 @@ TEST_IN_SIMULATION("while no list was read, or no host is known, it is tried eve
     empty.fail("gone");
     empty.next();
     for (int i = 0; i < 5; ++i) CHECK(empty.next() <= 33s);
+    // What was known may be gone again, while the pauses have grown.
+    Rig removed(world.env());
+    removed.hosts.add("known.example", HostState::offline);
+    removed.answer(first_page, page_of({}));
+    bool is_empty = false;
+    HostBook book = removed.hosts.book();
+    book.views = [&is_empty, views = book.views] {
+        return is_empty ? std::make_shared<std::vector<HostView>>() : views();
+    };
+    removed.discovery.emplace(removed.env, removed.lines.logger, removed.metrics, book,
+                              removed.servers.fetch(), removed.options);
+    removed.discovery->start();
+    removed.wait();
+    removed.fail("gone");
+    for (int i = 0; i < 4; ++i) removed.next();
+    is_empty = true;
+    removed.next();
+    CHECK(removed.next() <= 33s);
 }
 
 TEST_IN_SIMULATION("a list of one upstream is enough for the others to wait longer") {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "proto/base/json_writer.hpp"
+#include "relay/env/sim/world.hpp"
 #include "relay/hosts/discovery.hpp"
 #include "tests/support/fake_hosts.hpp"
 #include "tests/support/worlds.hpp"
@@ -667,4 +668,32 @@ TEST_ON_BOTH_KERNELS("what strangers add is counted by domain and by who asks") 
     CHECK(words("a.three.com", other) == "");
     CHECK(life.registry->view("a.three.com")->row.added_from == "198.51.100.8");
     CHECK(life.metrics.expose().contains("relay_new_host_refusals_total{why=\"quota\"} 2\n"));
+}
+
+TEST_IN_SIMULATION("what a full disk does not take has not happened") {
+    RegistryOptions options = options_with();
+    options.max_hosts_of_holder = 2;
+    Life life(world, options);
+    CHECK(why(life.offer("a.evil.com", HostSource::upstream)) == "added");
+    auto& disk = dynamic_cast<env::World&>(world.runtime()).machine("local").disk();
+    disk.set_capacity(0);
+    std::vector<base::HostAddress> addresses;
+    for (std::string_view name : {"b.evil.com", "a.evil.com", "c.evil.com"}) {
+        addresses.push_back(Registry::parse_hostname(name).value());
+    }
+    std::vector<std::string> words;
+    for (const auto& answer : life.registry->offer_all(addresses, HostSource::upstream)) {
+        words.push_back(why(answer));
+    }
+    CHECK(words == std::vector<std::string>{"disk", "known", "domain"});
+    auto removed = life.registry->remove("a.evil.com");
+    REQUIRE_FALSE(removed);
+    CHECK(removed.error().why == Refusal::Why::disk);
+    CHECK(life.fleet.names() == Names{"a.evil.com"});
+    CHECK(life.registry->view("a.evil.com"));
+    CHECK_FALSE(life.registry->view("b.evil.com"));
+
+    disk.set_capacity(1 << 30);
+    CHECK(why(life.offer("b.evil.com", HostSource::upstream)) == "added");
+    CHECK(why(life.offer("c.evil.com", HostSource::upstream)) == "domain");
 }
