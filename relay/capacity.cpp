@@ -15,6 +15,8 @@ constexpr std::uint64_t most_for_requests = 256;
 // Libraries, threads, malloc, the database.
 constexpr std::uint64_t mappings_of_others = 8192;
 constexpr std::uint64_t mappings_of_fiber = 2;
+// What a relay of the whole network needs at one time, with room to grow.
+constexpr Places usual = {.hosts = 4096, .consumers = 100, .connections = 100};
 
 std::uint64_t needed(const Places& places, std::uint64_t of_client) {
     return places.hosts + of_client * (places.consumers + 2 * places.connections);
@@ -90,6 +92,8 @@ Capacity capacity_of(const MachineLimits& machine, const Places& wanted, std::ui
     if (machine.descriptors > 0) limit_by_descriptors(machine.descriptors, wanted, capacity);
     if (machine.mappings > 0) limit_by_mappings(machine.mappings, wanted, capacity);
     limit_by_workers(workers, wanted, capacity);
+    const Places enough = least(wanted, usual);
+    capacity.is_tight = least(capacity.places, enough) != enough;
     return capacity;
 }
 

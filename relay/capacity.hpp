@@ -36,6 +36,8 @@ struct Capacity {
     std::uint64_t names = 0;
     // Why there are fewer places than wanted, for people; empty: there are not.
     std::vector<std::string> shortages;
+    // Fewer than the network as it is needs, not only than the settings would allow.
+    bool is_tight = false;
 };
 
 Capacity capacity_of(const MachineLimits& machine, const Places& wanted, std::uint32_t workers);

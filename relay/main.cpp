@@ -126,7 +126,8 @@ void log_start(base::Logger& logger, const base::Invocation& invocation, const A
     }
     for (const std::string& shortage : capacity.shortages) {
         logger.log(
-            base::LogLevel::warn, unix_ms(), "this machine has less room than the settings",
+            capacity.is_tight ? base::LogLevel::warn : base::LogLevel::info, unix_ms(),
+            "this machine has less room than the settings",
             {{"reason", shortage},
              {"cure", "docs/operations.md, Files; or lower --max-hosts and --max-consumers"}});
     }
@@ -229,7 +230,7 @@ int run_relay(base::Invocation invocation) {
         log_start(logger, invocation, firehose, http, trust, capacity);
     };
     options.max_connections = capacity.places.connections;
-    options.shortages = capacity.shortages;
+    if (capacity.is_tight) options.shortages = capacity.shortages;
     options.descriptors = {.limit = capacity.descriptors,
                            .for_connections = capacity.sockets,
                            .in_use = env::open_descriptors};

@@ -34,6 +34,19 @@ TEST_CASE("a hard limit below what the settings may need is said, and divided") 
           "2660 hosts, 334 consumers and 167 connections to a port");
 }
 
+TEST_CASE(
+    "it is tight where the network as it is has no room, or fewer than were wanted below that") {
+    auto is_tight = [](std::uint64_t descriptors, const Places& wanted) {
+        return capacity_of({.descriptors = descriptors}, wanted, 5).is_tight;
+    };
+    CHECK_FALSE(is_tight(524'288, defaults));
+    CHECK_FALSE(is_tight(8192, defaults));
+    CHECK(is_tight(4096, defaults));
+    const Places few{.hosts = 100, .consumers = 20, .connections = 4096};
+    CHECK_FALSE(is_tight(1024, few));
+    CHECK(is_tight(128, few));
+}
+
 TEST_CASE("few hosts leave their places to consumers and connections") {
     const Places wanted{.hosts = 100, .consumers = 1000, .connections = 4096};
     const Places places = capacity_of({.descriptors = 4096}, wanted, 5).places;
