@@ -24,7 +24,7 @@ struct HostCounts {
     std::atomic<std::uint64_t> passed{0};
     std::atomic<std::uint64_t> forged{0};        // dropped for what no honest host sends
     std::atomic<std::uint64_t> refused{0};       // dropped for anything else
-    std::atomic<std::uint64_t> limited{0};       // #identity above its rate
+    std::atomic<std::uint64_t> limited{0};       // #identity, #account above its rate
     std::atomic<std::uint64_t> unverified{0};    // could not be checked, whatever became of it
     std::atomic<std::uint64_t> new_accounts{0};  // first met, or moved here
     // The same, and those that were met in an event that could not be checked: what it is charged.

@@ -27,17 +27,19 @@ struct IngestMetrics {
     base::Counter& parked_key;
     base::Counter& parked_refresh;
     base::Counter& parked_host;
+    base::Counter& parked_pace;
     // relay_late_verified_total{result}
     base::Counter& late_good;
     base::Counter& late_bad;
     base::Counter& late_forgotten;
     base::Counter& key_refreshes;
-    base::Counter& looks_in_vain;     // of DIDs that are not their host's
-    base::Counter& status_asked;      // questions to hosts
-    base::Counter& status_repaired;   // #account active of our own
-    base::Counter& identity_limited;  // #identity above its rate
-    base::Counter& new_accounts;      // met for the first time
-    base::Gauge& clock_behind;        // 1: more than half of the hosts seem to live in the future
+    base::Counter& looks_in_vain;      // of DIDs that are not their host's
+    base::Counter& status_asked;       // questions to hosts
+    base::Counter& status_repaired;    // #account active of our own
+    base::Counter& identity_limited;   // #identity above its rate
+    base::Counter& account_overtaken;  // #account above its rate, with a newer one behind it
+    base::Counter& new_accounts;       // met for the first time
+    base::Gauge& clock_behind;         // 1: more than half of the hosts seem to live in the future
     base::Gauge& shards;
     base::QueueGauge& turns;   // first look-ups in line; relay_queue_depth{queue="lookup_turns"}
     base::QueueGauge& parked;  // events; relay_queue_depth{queue="parked_events"}

@@ -19,11 +19,13 @@ enum class ParkReason : std::uint8_t {
     key,      // its key and host are not known
     refresh,  // they contradict the event: they may have changed
     host,     // it is inactive by what is known: its host is asked
+    pace,     // its status was said too often
 };
 
 // What was done for the first event of a parked account: the next one begins anew.
 struct Progress {
     bool is_overdue = false;     // the key did not come in time: policy decides
+    bool was_paced = false;      // it has waited for its account's pace
     bool gives_up = false;       // it has waited for as long as anything may
     bool has_turn = false;       // its first look-up may begin, or has
     bool found_out = true;       // false: the contradiction could not be looked into

@@ -138,7 +138,7 @@ void Shard::Core::receive(Event& event) {
     hosts.meet(event.host_id, event.host->name);
     if (event.kind == event_log::FactsKind::identity &&
         !identity_rate.take_of_host(event.host_id, now())) {
-        return drop_limited(event);
+        return drop_limited(event, context.metrics.identity_limited);
     }
     Parked* parked = parking.find(event.text);
     Progress progress;
@@ -154,6 +154,8 @@ void Shard::Core::receive(Event& event) {
     const bool is_in_line_of_another =
         parked->in_line_of != 0 && parked->in_line_of != event.host_id;
     if (is_in_line_of_another && first_looks.take(event.host_id, now())) begin_turn(*parked, event);
+    // What waits for its pace is overtaken by this one, or must not keep it waiting.
+    if (parked->is_waiting && parked->reason == ParkReason::pace) wake(*parked);
 }
 
 // Also when it is not known who that is.
@@ -205,7 +207,13 @@ std::optional<ParkReason> Shard::Core::settle(Event& event, Progress& progress) 
     watch_clock(event, ruling);
     if (ruling.disposition == Disposition::pass) {
         if (is_doubtful_farewell(ruling, *account, progress)) return ParkReason::refresh;
-        pass(event, *account, ruling);
+        const Pace pace = pace_of(event, known, progress);
+        if (pace == Pace::waits) return ParkReason::pace;
+        if (pace == Pace::is_overtaken) {
+            drop_limited(event, context.metrics.account_overtaken);
+        } else {
+            pass(event, *account, ruling);
+        }
         return std::nullopt;
     }
     if (ruling.disposition == Disposition::unknown) {
@@ -250,10 +258,16 @@ std::optional<ParkReason> Shard::Core::settle_without_key(Event& event, Account&
         known.skips_identity = true;
         Ruling ruling = examine(event, known);
         watch_clock(event, ruling);
-        if (ruling.disposition == Disposition::pass) {
-            pass_unverified(event, account, ruling, progress);
-        } else {
+        if (ruling.disposition != Disposition::pass) {
             drop(event, ruling.check, ruling.why);
+            return std::nullopt;
+        }
+        const Pace pace = pace_of(event, known, progress);
+        if (pace == Pace::waits) return ParkReason::pace;
+        if (pace == Pace::is_overtaken) {
+            drop_limited(event, context.metrics.account_overtaken);
+        } else {
+            pass_unverified(event, account, ruling, progress);
         }
         return std::nullopt;
     }
@@ -284,6 +298,22 @@ std::optional<ParkReason> Shard::Core::settle_contradiction(Event& event, const 
     }
     drop(event, ruling.check, ruling.why);
     return std::nullopt;
+}
+
+// An #account that would pass, but whose account has had many of them just now, waits for the next
+// second; an event behind it ends that. If that is another #account of its host that would pass, it
+// has overtaken this one: only the newest standing matters. If it is anything else, this one passes
+// at once, so that what was said in between keeps its place.
+Shard::Core::Pace Shard::Core::pace_of(const Event& event, const Knowledge& known,
+                                       const Progress& progress) {
+    if (event.kind != event_log::FactsKind::account) return Pace::passes;
+    if (account_pace.take(event.text, now()) || progress.was_paced) return Pace::passes;
+    const Parked* parked = parking.find(event.text);
+    const Event* next = parked != nullptr ? parked->first : nullptr;
+    if (next == nullptr) return Pace::waits;
+    const bool is_overtaken = next->kind == event.kind && next->host_id == event.host_id &&
+                              examine(*next, known).disposition == Disposition::pass;
+    return is_overtaken ? Pace::is_overtaken : Pace::passes;
 }
 
 std::optional<ParkReason> Shard::Core::settle_inactive(Event& event, const Ruling& ruling) {

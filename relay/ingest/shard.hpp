@@ -3,10 +3,10 @@
 //
 // An account is always of the same shard (Shards::of), so its state needs no lock and two hosts
 // that speak of it are put in line. An event that cannot be ruled on yet is parked with everything
-// of its account behind it, for one of four reasons: state not loaded, key unknown, key being
-// refreshed, host being asked. What is parked is bounded by the windows of the hosts that sent it,
-// and never longer than a deadline, but for what waits in line because its host has caused too many
-// look-ups in vain: its time begins with its turn.
+// of its account behind it, for one of five reasons: state not loaded, key unknown, key being
+// refreshed, host being asked, status said too often. What is parked is bounded by the windows of
+// the hosts that sent it, and never longer than a deadline, but for what waits in line because its
+// host has caused too many look-ups in vain: its time begins with its turn.
 //
 // Owner    Relay; made, stopped and destroyed on its worker.
 // Thread   push() from any worker, never waits; the rest on the shard's worker.

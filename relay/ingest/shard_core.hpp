@@ -21,6 +21,7 @@
 
 #include "relay/accounts/account_table.hpp"
 #include "relay/ingest/account_loader.hpp"
+#include "relay/ingest/account_pace.hpp"
 #include "relay/ingest/alarms.hpp"
 #include "relay/ingest/clock_judge.hpp"
 #include "relay/ingest/first_looks.hpp"
@@ -69,6 +70,8 @@ struct Shard::Core {
                                                  const Progress& progress);
     std::optional<ParkReason> settle_contradiction(Event& event, const Ruling& ruling,
                                                    const Progress& progress);
+    enum class Pace : std::uint8_t { passes, waits, is_overtaken };
+    Pace pace_of(const Event& event, const Knowledge& known, const Progress& progress);
     std::optional<ParkReason> settle_inactive(Event& event, const Ruling& ruling);
     Knowledge knowledge_of(const Account& account) const;
     bool may_pass_unverified(const Event& event, const Account& account) const;
@@ -79,7 +82,7 @@ struct Shard::Core {
     void pass_unverified(Event& event, const Account& account, const Ruling& ruling,
                          const Progress& progress);
     void drop(Event& event, Check check, std::string_view why);
-    void drop_limited(Event& event);
+    void drop_limited(Event& event, base::Counter& counter);
     void charge_new_account(const Event& event);
     void count_passed(const Event& event, const Account& account, const Ruling& ruling);
     Result<void> put_into_our_words(Event& event, const Account& account, const Ruling& ruling);
@@ -98,6 +101,7 @@ struct Shard::Core {
     void wait_for_key(Parked& parked);
     void wait_for_refresh(Parked& parked);
     void wait_for_host(Parked& parked);
+    void wait_for_pace(Parked& parked);
     bool may_look_first(Parked& parked);
     void begin_turn(Parked& parked, const Event& cause);
     void take_turns();
@@ -150,6 +154,7 @@ struct Shard::Core {
     // DIDs that are looked up with no event waiting; true: once more after that.
     std::map<std::string, bool, std::less<>> refreshing;
     IdentityRate identity_rate;
+    AccountPace account_pace;
     ClockJudge clock_judge;
     Watermark watermark;
     event_log::Receipt receipt;

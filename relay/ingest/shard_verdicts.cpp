@@ -44,7 +44,7 @@ Result<void> use_rewritten(Event& event) {
 void Shard::Core::pass(Event& event, Account& account, const Ruling& ruling) {
     const bool is_identity = event.kind == FactsKind::identity;
     if (is_identity && !identity_rate.take_of_account(event.text, now())) {
-        return drop_limited(event);
+        return drop_limited(event, context.metrics.identity_limited);
     }
     if (ruling.standing) account.upstream = *ruling.standing;
     if (auto said = put_into_our_words(event, account, ruling); !said) {
@@ -77,7 +77,7 @@ void Shard::Core::pass_unverified(Event& event, const Account& account, const Ru
         return drop(event, Check::rev, "rev: sent before, and not verified yet");
     }
     if (event.kind == FactsKind::identity && !identity_rate.take_of_account(event.text, now())) {
-        return drop_limited(event);
+        return drop_limited(event, context.metrics.identity_limited);
     }
     Account as_if = account;
     if (ruling.standing) as_if.upstream = *ruling.standing;
@@ -109,10 +109,10 @@ void Shard::Core::drop(Event& event, Check check, std::string_view why) {
     ingest::drop(event);
 }
 
-// An #identity above its rate.
-void Shard::Core::drop_limited(Event& event) {
+// An #identity above its rate, or an #account that was overtaken.
+void Shard::Core::drop_limited(Event& event, base::Counter& counter) {
     event.host->counts.limited.fetch_add(1, std::memory_order_relaxed);
-    context.metrics.identity_limited.add(me);
+    counter.add(me);
     context.metrics.dropped.add(me);
     ingest::drop(event);
 }

@@ -39,6 +39,9 @@ void Shard::Core::begin_wait(Parked& parked, ParkReason reason) {
         case ParkReason::host:
             if (is_new) context.metrics.parked_host.add(me);
             return wait_for_host(parked);
+        case ParkReason::pace:
+            if (is_new) context.metrics.parked_pace.add(me);
+            return wait_for_pace(parked);
     }
 }
 
@@ -114,6 +117,11 @@ void Shard::Core::wait_for_host(Parked& parked) {
             if (answer == HostAnswer::active) repair(*its->first);
             wake(*its);
         });
+}
+
+void Shard::Core::wait_for_pace(Parked& parked) {
+    pin(parked);
+    set_alarm(parked, account_pace.next(parked.did));
 }
 
 // ----- look-ups for a parked event ------------------------------------------------------------
@@ -229,6 +237,10 @@ void Shard::Core::on_alarm(const Alarm& alarm) {
 
 void Shard::Core::on_parked_alarm(Parked& parked) {
     Progress& progress = parked.progress;
+    if (parked.reason == ParkReason::pace) {
+        progress.was_paced = true;
+        return wake(parked);
+    }
     const Event& event = *parked.first;
     const Nanos last = last_moment(event);
     if (now() >= last) {

@@ -42,6 +42,7 @@ TEST_CASE("what becomes of events is counted under what became of them") {
         {ingest.parked_key, "relay_parked_total{reason=\"key\"}"},
         {ingest.parked_refresh, "relay_parked_total{reason=\"refresh\"}"},
         {ingest.parked_host, "relay_parked_total{reason=\"host\"}"},
+        {ingest.parked_pace, "relay_parked_total{reason=\"pace\"}"},
         {ingest.late_good, "relay_late_verified_total{result=\"good\"}"},
         {ingest.late_bad, "relay_late_verified_total{result=\"bad\"}"},
         {ingest.late_forgotten, "relay_late_verified_total{result=\"forgotten\"}"},
@@ -50,6 +51,7 @@ TEST_CASE("what becomes of events is counted under what became of them") {
         {ingest.status_asked, "relay_status_asked_total"},
         {ingest.status_repaired, "relay_status_repaired_total"},
         {ingest.identity_limited, "relay_identity_limited_total"},
+        {ingest.account_overtaken, "relay_account_overtaken_total"},
         {ingest.new_accounts, "relay_new_accounts_total"},
     };
     std::uint64_t count = 100;

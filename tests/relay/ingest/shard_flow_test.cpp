@@ -348,6 +348,93 @@ TEST_CASE("what is taken down here is said to be so, and what its host says is k
     });
 }
 
+// ----- #account too often ----------------------------------------------------------------------
+
+namespace {
+
+Buffer status(ShardRig& rig, const SignedRepo& repo, bool is_active) {
+    if (is_active) return repo.account(rig.seq(), rig.wall(), true);
+    return repo.account(rig.seq(), rig.wall(), false, "deactivated");
+}
+
+}  // namespace
+
+TEST_CASE(
+    "an account that is switched on and off a thousand times comes out as few, the last one last") {
+    const bool is_known = GENERATE(true, false);
+    ShardRig rig;
+    rig.run([&] {
+        if (!is_known) rig.plc->fail_with(500);
+        SignedRepo alice = rig.new_account(0);
+        CHECK(rig.passes(0, alice.account(rig.seq(), rig.wall(), true)));
+        Sent* last = nullptr;
+        for (int i = 0; i < 1000; ++i) {
+            last = &rig.send(0, status(rig, alice, i % 2 == 0));
+            rig.sleep(1ms);
+        }
+        rig.sleep(2s);
+        REQUIRE_FALSE(rig.is_waiting(*last));
+        CHECK(last->event.is_logged);
+        auto logged = rig.logged();
+        CHECK(logged.size() >= 10);
+        CHECK(logged.size() <= 14);
+        CHECK(logged.back().upstream_seq == last->event.upstream_seq);
+        if (is_known) {
+            CHECK(logged.back().statuses == statuses({}, {false, AccountStatus::deactivated}));
+        }
+        CHECK(rig.metrics->account_overtaken.value() == 1001 - logged.size());
+        CHECK(rig.host_ref(0).counts.limited == 1001 - logged.size());
+        CHECK(rig.metrics->parked_pace.value() >= 1);
+        CHECK(rig.metrics->parked.depth() == 0);
+    });
+}
+
+TEST_CASE("what an account does between two of its many statuses stays between them") {
+    ShardRig rig;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        SignedRepo bob = rig.new_account(0);
+        for (int i = 0; i < 10; ++i) CHECK(rig.passes(0, status(rig, alice, i % 2 == 1)));
+        // Inactive, active, a commit: the first is overtaken, the second comes before the third.
+        Sent& off = rig.send(0, status(rig, alice, false));
+        rig.sleep(10ms);
+        CHECK(rig.is_waiting(off));
+        Sent& on = rig.send(0, status(rig, alice, true));
+        rig.sleep(10ms);
+        CHECK_FALSE(rig.is_waiting(off));
+        CHECK_FALSE(off.event.is_logged);
+        CHECK(rig.is_waiting(on));
+        CHECK(rig.passes(0, bob.account(rig.seq(), rig.wall(), true)));  // others do not wait
+        Nanos began = rig.now();
+        Sent& post = rig.send(0, alice.create(rig.seq(), rig.wall(), path(1)));
+        CHECK(rig.passes(post));
+        CHECK(rig.now() - began < 100ms);
+        CHECK(rig.passes(on));
+        auto logged = rig.logged();
+        CHECK(logged.back().upstream_seq == post.event.upstream_seq);
+        CHECK(logged[logged.size() - 2].upstream_seq == on.event.upstream_seq);
+        // Inactive, a commit: the commit comes too late.
+        rig.host(0).say_active(alice.did(), false);
+        Sent& end = rig.send(0, status(rig, alice, false));
+        CHECK_FALSE(rig.passes(0, alice.create(rig.seq(), rig.wall(), path(2))));
+        CHECK(rig.passes(end));
+        CHECK(rig.failed(Check::active) == 1);
+    });
+}
+
+TEST_CASE("an #account that does not pass overtakes none") {
+    ShardRig rig;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        for (int i = 0; i < 10; ++i) CHECK(rig.passes(0, status(rig, alice, i % 2 == 1)));
+        Sent& off = rig.send(0, status(rig, alice, false));
+        Sent& foreign = rig.send(1, status(rig, alice, true));
+        CHECK(rig.passes(off));
+        CHECK_FALSE(rig.passes(foreign));
+        CHECK(rig.metrics->account_overtaken.value() == 0);
+    });
+}
+
 // ----- status repair --------------------------------------------------------------------------
 
 TEST_CASE("an account that is active at its host is said to be so before its commit") {

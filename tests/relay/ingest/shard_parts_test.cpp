@@ -4,6 +4,7 @@
 
 #include "proto/event.hpp"
 #include "proto/frame.hpp"
+#include "relay/ingest/account_pace.hpp"
 #include "relay/ingest/alarms.hpp"
 #include "relay/ingest/clock_judge.hpp"
 #include "relay/ingest/first_looks.hpp"
@@ -312,6 +313,39 @@ TEST_CASE("everything that is parked can be taken out") {
     CHECK(count == 3);
     CHECK(parking.accounts() == 0);
     CHECK(parking.events() == 0);
+}
+
+// ----- the pace of statuses -------------------------------------------------------------------
+
+TEST_CASE("an account's status may be said ten times at once, then once a second") {
+    AccountPace pace;
+    for (int i = 0; i < 10; ++i) CHECK(pace.take("a", 5s));
+    CHECK_FALSE(pace.take("a", 5s));
+    CHECK(pace.next("a") == 6s);
+    CHECK(pace.take("b", 5s));
+    CHECK_FALSE(pace.take("a", 5999ms));
+    CHECK(pace.take("a", 6s));
+    CHECK_FALSE(pace.take("a", 6s));
+    for (int i = 0; i < 3; ++i) CHECK(pace.take("a", 9s));
+    CHECK_FALSE(pace.take("a", 9s));
+    for (int i = 0; i < 10; ++i) CHECK(pace.take("a", 60s));
+    CHECK_FALSE(pace.take("a", 60s));
+}
+
+TEST_CASE("accounts are forgotten when they may be said as often as any other") {
+    AccountPace pace;
+    for (int i = 0; i < 20; ++i) pace.take("a", 0s);
+    for (int i = 0; i < 100; ++i) pace.take("b" + std::to_string(i), 0s);
+    CHECK(pace.size() == 101);
+    for (int i = 0; i < 200; ++i) pace.take("c", 11s + i * 1s);
+    CHECK(pace.size() == 1);
+}
+
+TEST_CASE("when too many accounts are counted, others pass at once") {
+    AccountPace pace;
+    for (std::size_t i = 0; i < AccountPace::max_accounts; ++i) pace.take(std::to_string(i), 0s);
+    for (int i = 0; i < 20; ++i) CHECK(pace.take("a", 1s));
+    CHECK(pace.size() == AccountPace::max_accounts);
 }
 
 // ----- first looks ----------------------------------------------------------------------------
