@@ -10,6 +10,15 @@ namespace {
 // A healthy disk syncs what a tenth of a second has brought in far less.
 constexpr Nanos slow_disk = std::chrono::seconds(3);
 
+// `40 s`, `6 min`, `3 h`, `2 days`
+std::string about(std::chrono::seconds duration) {
+    const auto seconds = duration.count();
+    if (seconds < 100) return std::to_string(seconds) + " s";
+    if (seconds < 100 * 60) return std::to_string((seconds + 30) / 60) + " min";
+    if (seconds < 48 * 3600) return std::to_string((seconds + 1800) / 3600) + " h";
+    return std::to_string((seconds + 43'200) / 86'400) + " days";
+}
+
 // A reservation is made in a moment; it is no news.
 bool is_stalled(event_log::Stall stall) {
     return stall != event_log::Stall::none && stall != event_log::Stall::reservation;
@@ -49,7 +58,9 @@ api::LogStatus Relay::log_status() const {
     const event_log::Stall stall = log.stall();
     std::vector<std::string> notes = host_notes();
     if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
-        notes.emplace_back("clock: this machine's clock is behind that of most hosts");
+        const std::chrono::seconds behind(ingest_metrics_->clock_behind_seconds.value());
+        notes.push_back("clock: this machine's clock is about " + about(behind) +
+                        " behind that of most hosts");
     }
     for (std::string& note : machine_notes()) notes.push_back(std::move(note));
     return {.is_stalled = is_stalled(stall),

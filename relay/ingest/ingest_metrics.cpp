@@ -56,6 +56,9 @@ IngestMetrics::IngestMetrics(base::Metrics& metrics, std::size_t shard_count,
       new_accounts(metrics.counter("relay_new_accounts_total", "Accounts met for the first time.")),
       clock_behind(metrics.gauge("relay_clock_behind",
                                  "1 if most hosts' events are in this machine's future.")),
+      clock_behind_seconds(
+          metrics.gauge("relay_clock_behind_seconds",
+                        "How far this machine's clock is behind, if it is: by the median host.")),
       shards(metrics.gauge("relay_shards", "Shards that rule on events.")),
       turns(metrics.queue("lookup_turns", max_parked)),
       parked(metrics.queue("parked_events", max_parked)) {

@@ -40,6 +40,7 @@ struct IngestMetrics {
     base::Counter& account_overtaken;  // #account above its rate, with a newer one behind it
     base::Counter& new_accounts;       // met for the first time
     base::Gauge& clock_behind;         // 1: more than half of the hosts seem to live in the future
+    base::Gauge& clock_behind_seconds;
     base::Gauge& shards;
     base::QueueGauge& turns;   // first look-ups in line; relay_queue_depth{queue="lookup_turns"}
     base::QueueGauge& parked;  // events; relay_queue_depth{queue="parked_events"}

@@ -8,6 +8,7 @@
 #include "proto/limits.hpp"
 #include "proto/syntax.hpp"
 #include "proto/tid.hpp"
+#include "relay/ingest/clock_judge.hpp"
 
 namespace ringlay::ingest {
 
@@ -42,8 +43,6 @@ struct Case {
 };
 
 namespace {
-
-constexpr std::uint64_t future_slack_ms = 5 * 60 * 1000;
 
 constexpr std::string_view did_web = "did:web:";
 
@@ -197,10 +196,11 @@ void check_rev(Case& it) {
 }
 
 void check_future(Case& it) {
-    if (!it.has_repo() || it.known.ignores_future) return;
-    std::int64_t now_ms = std::max<std::int64_t>(it.known.now.count(), 0);
-    std::uint64_t limit_ms = static_cast<std::uint64_t>(now_ms) + future_slack_ms;
-    if (it.rev.micros() > limit_ms * 1000) drops(it, "rev: in the future");
+    if (!it.has_repo()) return;
+    const std::chrono::microseconds rev(static_cast<std::int64_t>(it.rev.micros()));
+    const std::chrono::microseconds ahead = rev - std::max(it.known.now, WallMillis::zero());
+    it.ruling.ahead = ahead;
+    if (ahead > ClockJudge::slack && !it.known.ignores_future) drops(it, "rev: in the future");
 }
 
 // ----- 11 to 15: the proof --------------------------------------------------------------------

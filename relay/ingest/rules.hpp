@@ -116,6 +116,8 @@ struct Ruling {
     std::optional<Proof> proof;
     // Of an #account event.
     std::optional<proto::AccountStanding> standing;
+    // How far the rev is ahead of our clock; of a commit or sync that has come to check 10.
+    std::optional<std::chrono::microseconds> ahead;  // any rev fits, as it would not in ns
 };
 
 struct Case;  // one event under examination: rules.cpp

@@ -1,6 +1,5 @@
 #include "relay/ingest/shard.hpp"
 
-#include "proto/tid.hpp"
 #include "relay/ingest/shard_core.hpp"
 
 namespace ringlay::ingest {
@@ -13,8 +12,6 @@ constexpr Nanos charged_for = std::chrono::hours(24);
 bool is_signed(event_log::FactsKind kind) {
     return kind == event_log::FactsKind::commit || kind == event_log::FactsKind::sync;
 }
-
-constexpr std::uint64_t future_slack_ms = 5 * 60 * 1000;  // check 10
 
 identity::ResolverOptions resolver_options(const ShardOptions& options,
                                            const ShardContext& context) {
@@ -347,23 +344,22 @@ bool Shard::Core::may_pass_unverified(const Event& event, const Account& account
 }
 
 void Shard::Core::watch_clock(const Event& event, const Ruling& ruling) {
-    bool is_in_future = false;
-    if (ruling.disposition == Disposition::drop && ruling.check == Check::future) {
-        is_in_future = true;
-    } else if (ruling.proof) {
-        is_in_future = proto::Tid(ruling.proof->rev).micros() > (now_ms() + future_slack_ms) * 1000;
-    } else {
-        return;
-    }
+    if (!ruling.ahead) return;
     const bool was_behind = clock_judge.is_behind();
-    clock_judge.saw(event.host_id, is_in_future, now());
+    if (!clock_judge.saw(event.host_id, *ruling.ahead, now())) return;
+    const auto behind_s =
+        std::chrono::duration_cast<std::chrono::seconds>(clock_judge.behind_by()).count();
+    // Of several shards any may say it: all see the same.
+    if (was_behind || clock_judge.is_behind()) context.metrics.clock_behind_seconds.set(behind_s);
     if (clock_judge.is_behind() == was_behind) return;
     context.metrics.clock_behind.add(was_behind ? -1 : 1);
     context.logger.log(
         was_behind ? base::LogLevel::warn : base::LogLevel::error, now_ms(),
         was_behind ? "this machine's clock fits again"
                    : "this machine's clock is behind: revs are not compared with it",
-        {{"hosts", clock_judge.hosts()}, {"hosts_in_future", clock_judge.hosts_in_future()}});
+        {{"hosts", clock_judge.hosts()},
+         {"hosts_in_future", clock_judge.hosts_in_future()},
+         {"behind_s", behind_s}});
 }
 
 }  // namespace ringlay::ingest

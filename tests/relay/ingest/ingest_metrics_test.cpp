@@ -57,6 +57,7 @@ TEST_CASE("what becomes of events is counted under what became of them") {
     std::uint64_t count = 100;
     for (auto& [counter, series] : counters) counter.add(0, ++count);
     ingest.clock_behind.set(1);
+    ingest.clock_behind_seconds.set(360);
     ingest.parked.set_depth(17);
     count = 100;
     for (auto& [counter, series] : counters) {
@@ -64,6 +65,7 @@ TEST_CASE("what becomes of events is counted under what became of them") {
         CHECK(shows(metrics, series + " " + std::to_string(++count)));
     }
     CHECK(shows(metrics, "relay_clock_behind 1"));
+    CHECK(shows(metrics, "relay_clock_behind_seconds 360"));
     CHECK(shows(metrics, "relay_shards 3"));
     CHECK(shows(metrics, "relay_queue_depth{queue=\"parked_events\"} 17"));
     CHECK(shows(metrics, "relay_queue_bound{queue=\"parked_events\"} 4096"));

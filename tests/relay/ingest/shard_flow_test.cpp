@@ -571,17 +571,22 @@ TEST_CASE(
         CHECK(all_send(10min) < 12);
         CHECK(rig.shard->status().is_clock_behind);
         CHECK(rig.metrics->clock_behind.value() == 1);
+        CHECK(rig.metrics->clock_behind_seconds.value() >= 590);
+        CHECK(rig.metrics->clock_behind_seconds.value() <= 600);
         for (int round = 0; round < 6; ++round) {  // for as long as that is so
             CHECK(all_send(11min) == 12);
             rig.sleep(30s);
         }
-        CHECK(rig.log_lines().find("clock is behind") != std::string::npos);
+        const std::string lines = rig.log_lines();
+        CHECK(lines.find("clock is behind") != std::string::npos);
+        CHECK(lines.find("behind_s=") != std::string::npos);
 
         rig.sleep(12min);
         CHECK(all_send(0min) == 12);
         CHECK(all_send(0min) == 12);
         CHECK_FALSE(rig.shard->status().is_clock_behind);
         CHECK(rig.metrics->clock_behind.value() == 0);
+        CHECK(rig.metrics->clock_behind_seconds.value() == 0);
         std::uint64_t before = rig.failed(Check::future);
         CHECK_FALSE(rig.passes(rig.send(
             *hosts[0], repos[0].create(rig.seq(), rig.wall() + 1h, path(int(rig.seq()))))));

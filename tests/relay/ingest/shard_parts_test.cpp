@@ -150,8 +150,8 @@ TEST_CASE("an account has so many #identity events a minute, a host sixty times 
 TEST_CASE("our clock is behind when more than half of ten hosts or more live in the future") {
     ClockJudge judge;
     auto all_say = [&](std::uint32_t hosts, std::uint32_t in_future, Nanos now) {
-        for (std::uint32_t id = 1; id <= hosts; ++id) judge.saw(id, id <= in_future, now);
-        judge.saw(hosts, hosts <= in_future, now + 2s);  // lets it judge
+        for (std::uint32_t id = 1; id <= hosts; ++id) judge.saw(id, id <= in_future ? 6min : 0min, now);
+        judge.saw(hosts, hosts <= in_future ? 6min : 0min, now + 2s);  // lets it judge
         return judge.is_behind();
     };
     CHECK_FALSE(all_say(9, 9, 10s));
@@ -165,11 +165,28 @@ TEST_CASE("our clock is behind when more than half of ten hosts or more live in 
 
 TEST_CASE("a host that lived in the future within the last minute still counts as one") {
     ClockJudge judge;
-    for (std::uint32_t id = 1; id <= 10; ++id) judge.saw(id, true, 10s);
-    for (std::uint32_t id = 1; id <= 10; ++id) judge.saw(id, false, 70s);
+    for (std::uint32_t id = 1; id <= 10; ++id) judge.saw(id, 6min, 10s);
+    for (std::uint32_t id = 1; id <= 10; ++id) judge.saw(id, -1min, 70s);
     CHECK(judge.is_behind());
-    for (std::uint32_t id = 1; id <= 10; ++id) judge.saw(id, false, 72s);
+    for (std::uint32_t id = 1; id <= 10; ++id) judge.saw(id, -1min, 72s);
     CHECK_FALSE(judge.is_behind());
+}
+
+TEST_CASE("how far our clock is behind is the median of those who say so") {
+    ClockJudge judge;
+    CHECK(judge.behind_by() == 0s);
+    judge.saw(1, 10000h, 0s);
+    judge.saw(2, 300min, 0s);
+    judge.saw(3, 5min + 1s, 0s);
+    for (std::uint32_t id = 4; id <= 9; ++id) judge.saw(id, 6min + id * 1s, 0s);
+    judge.saw(10, -72h, 0s);  // sends what is old
+    CHECK(judge.saw(11, 6min, 2s));
+    REQUIRE(judge.is_behind());
+    CHECK(judge.behind_by() >= 6min);
+    CHECK(judge.behind_by() <= 6min + 9s);
+    for (std::uint32_t id = 1; id <= 11; ++id) judge.saw(id, 0s, 90s);
+    judge.saw(11, 0s, 92s);
+    CHECK(judge.behind_by() == 0s);
 }
 
 // ----- late events ----------------------------------------------------------------------------
