@@ -119,6 +119,7 @@ class Relay {
 
     api::LogStatus log_status() const;
     api::IngestStatus ingest_status() const;
+    std::vector<std::string> ingest_notes() const;  // what is in the way of checking events
     std::string wedge() const;
     api::FoldStatus fold_status() const;
     api::RelayStatus relay_status();

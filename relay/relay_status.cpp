@@ -57,11 +57,7 @@ api::LogStatus Relay::log_status() const {
     auto read = [](const auto& number) { return number.load(std::memory_order_relaxed); };
     const event_log::Stall stall = log.stall();
     std::vector<std::string> notes = host_notes();
-    if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
-        const std::chrono::seconds behind(ingest_metrics_->clock_behind_seconds.value());
-        notes.push_back("clock: this machine's clock is about " + about(behind) +
-                        " behind that of most hosts");
-    }
+    for (std::string& note : ingest_notes()) notes.push_back(std::move(note));
     for (std::string& note : machine_notes()) notes.push_back(std::move(note));
     return {.is_stalled = is_stalled(stall),
             .stall = event_log::name_of(stall),
@@ -77,6 +73,24 @@ api::LogStatus Relay::log_status() const {
             .notes = std::move(notes),
             .ingest = ingest_status(),
             .wedge = wedge()};
+}
+
+std::vector<std::string> Relay::ingest_notes() const {
+    std::vector<std::string> notes;
+    if (ingest_metrics_ && ingest_metrics_->clock_behind.value() > 0) {
+        const std::chrono::seconds behind(ingest_metrics_->clock_behind_seconds.value());
+        notes.push_back("clock: this machine's clock is about " + about(behind) +
+                        " behind that of most hosts");
+    }
+    if (!identity_metrics_) return notes;
+    const identity::DirectoryHealth& directory = identity_metrics_->directory;
+    if (const Nanos since = directory.failing_since(); since > Nanos::zero()) {
+        const auto lasts =
+            std::chrono::duration_cast<std::chrono::seconds>(env_.clock.now() - since);
+        notes.push_back("directory: no answer for " + about(lasts) + " (" + directory.reason() +
+                        ")");
+    }
+    return notes;
 }
 
 // Called on the main worker alone, which has the pace.

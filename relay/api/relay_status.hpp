@@ -44,7 +44,7 @@ struct LogStatus {
     std::uint64_t disk_bytes = 0;
     std::uint64_t budget_bytes = 0;
     std::uint64_t free_bytes = 0;
-    // What is not as it should be although the relay serves: "clock: ...", "fold: ...".
+    // What is not as it should be although the relay serves: "clock: ...", "directory: ...".
     std::vector<std::string> notes;
     IngestStatus ingest = {};
     // Why only a restart can help: "worker w has not come back for 31 s". Empty: all is well.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "relay/base/metrics.hpp"
+#include "relay/identity/directory_health.hpp"
 
 namespace ringlay::identity {
 
@@ -25,6 +26,7 @@ struct IdentityMetrics {
     base::Counter& refused_budget;  // take_refresh() said no
     base::Histogram& seconds;       // of one request
     base::QueueGauge& waiting;      // relay_queue_depth{queue="identity_lookups"}
+    DirectoryHealth directory;
 };
 
 }  // namespace ringlay::identity

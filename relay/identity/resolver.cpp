@@ -59,7 +59,9 @@ struct Answer {
 
 struct Reply {
     LookUp look_up;
-    bool has_failed = false;  // the server, not this one DID
+    bool has_failed = false;        // the server, not this one DID
+    std::uint16_t http_status = 0;  // of an answer, when it has failed; else `what`
+    std::string_view what;          // a literal
     std::optional<Nanos> retry_after;
 };
 
@@ -91,6 +93,7 @@ Reply read_answer(const net::HttpResponse& response, std::string_view did) {
     if (response.status != 200) {
         bool has_failed = response.status == 429 || response.status >= 500;
         Reply reply = unavailable("status " + std::to_string(response.status), has_failed);
+        reply.http_status = response.status;
         if (response.status == 429 || response.status == 503) {
             reply.retry_after = retry_after_of(response);
         }
@@ -162,7 +165,8 @@ struct Resolver::Core {
     RefreshBudget budget;
     const base::PrivateHosts allowed;
     DirectoryPace pace;
-    std::string directory_failure;                         // the last one
+    std::string directory_failure;  // the last one; empty: it answers
+    Nanos directory_fails_since{};
     std::map<std::string, Request, std::less<>> requests;  // by DID: in a queue or under way
     std::list<Request*> by_age;                            // those in a queue, the oldest first
     std::map<std::uint32_t, HostLane> plc_lanes;           // by host
@@ -399,6 +403,7 @@ Reply Resolver::Core::ask(const Request& request) {
     Errc code = response.error().error.code;
     bool has_failed = code != Errc::unsupported && code != Errc::too_large;
     Reply reply = unavailable(std::move(response.error().reason), has_failed);
+    reply.what = response.error().error.what;
     // A name that leads into a private network is as good as one that the public cannot know.
     if (request.domain != nullptr && response.error().is_guarded) {
         reply.look_up.kind = LookUp::Kind::none;
@@ -416,11 +421,17 @@ void Resolver::Core::finish(Request& request, Reply reply, Nanos began) {
     } else {
         --plc_running;
         if (reply.has_failed) {
+            if (directory_failure.empty()) directory_fails_since = now;
             directory_failure = reply.look_up.reason;
             pace.failed(began, now, reply.retry_after, env.random.next());
+            // One that failed alone says nothing of the directory.
+            if (pace.is_backing_off()) {
+                metrics.directory.failed(directory_fails_since, reply.http_status, reply.what);
+            }
         } else {
             directory_failure.clear();
             pace.succeeded();
+            metrics.directory.succeeded();
         }
     }
     settle(request, std::move(reply.look_up));

@@ -2,10 +2,10 @@
 //
 // Look-ups of one DID that are under way at once are one request. The directory has a bounded
 // number of connections and is left alone as long as it asks for (Retry-After, or a back-off after
-// failures); hosts take turns in being asked about there, so that what one host's events want to
-// know does not keep others waiting. Each did:web domain (what somebody registers, with all names
-// below it) has a lane of its own, one request at a time: a domain that never answers takes one
-// place of web_concurrency, not all. A host whose events cause too many refreshes is refused further ones for a while.
+// failures); hosts take turns there, so that what one host's events want to know keeps no other
+// waiting. Each did:web domain (what somebody registers, with all names below it) has a lane of its
+// own, one request at a time: a domain that never answers takes one place of web_concurrency, not
+// all. A host whose events cause too many refreshes is refused further ones for a while.
 //
 // Owner    a shard; one for each, so nothing here is shared between threads.
 // Thread   its worker, in fibers. look_up() returns at once; `done` is called later in a fiber of

@@ -8,6 +8,7 @@
 #include "crypto/signing_key.hpp"
 #include "relay/net/http_client.hpp"
 #include "tests/sim/line.hpp"
+#include "tests/support/signed_repo.hpp"
 #include "tests/support/sim_pds.hpp"
 #include "tests/support/sim_plc.hpp"
 
@@ -83,21 +84,23 @@ struct DirectoryLine {
         return found.size();
     }
 
-    std::string metrics() {
-        std::string body;
-        bool is_done = false;
-        env::Env env;
+    // A page of the relay's: its status and its text.
+    std::pair<std::uint16_t, std::string> page(std::string_view path) {
+        std::optional<std::pair<std::uint16_t, std::string>> answer;
         const Address address = line.world.machine("relay").address(firehose_port + 1);
+        const std::string text = "http://" + address.text() + std::string(path);
         line.world.machine("operator").start_worker({.name = "operator", .index = 0}, [&] {
-            auto page = net::fetch(
-                env, proto::parse_url("http://" + address.text() + "/metrics").value(), {});
-            if (page) body = page->body;
-            is_done = true;
+            auto response = net::fetch(operators, proto::parse_url(text).value(), {});
+            answer.emplace(response ? response->status : 0,
+                           response ? response->body : response.error().reason);
         });
-        REQUIRE_FALSE(line.world.run_until_true([&] { return is_done; }).has_value());
-        return body;
+        REQUIRE_FALSE(line.world.run_until_true([&] { return answer.has_value(); }).has_value());
+        return *answer;
     }
+    std::string metrics() { return page("/metrics").second; }
+    std::pair<std::uint16_t, std::string> health() { return page("/_health"); }
 
+    env::Env operators;
     std::optional<SimPlc> plc;
     std::vector<std::unique_ptr<SimPds>> hosts;
     std::function<void(RelayOptions&)> adjust;
@@ -187,4 +190,65 @@ TEST_CASE("a host is charged for each new account, whether the directory answers
         it.line.world.run_for(3300s);
         CHECK(it.seen(0, accounts - 1) == accounts);
     }
+}
+
+TEST_CASE("a directory that does not answer is named in health, with the reason, until it does") {
+    constexpr std::string_view no_reasons = "\"reasons\":[]";
+    DirectoryLine it;
+    SimPds& pds = it.add_host("host");
+    it.start();
+    CHECK(it.health().second.find(no_reasons) != std::string::npos);
+    it.plc->fail_with(503);
+    it.enroll(pds, did_number(0));
+    it.say_active(pds, did_number(0));
+    it.line.world.run_for(1s);
+    CHECK(it.health().second.find("directory:") == std::string::npos);  // once is nothing
+    for (std::size_t i = 1; i < 5; ++i) {
+        it.enroll(pds, did_number(i));
+        it.say_active(pds, did_number(i));
+    }
+    it.line.world.run_for(180s);
+    auto [status, text] = it.health();
+    CAPTURE(text);
+    CHECK(status == 200);
+    CHECK(text.find("directory: no answer for 3 min (status 503)") != std::string::npos);
+    it.plc->be_well();
+    it.line.world.run_for(180s);
+    CHECK(it.health().second.find(no_reasons) != std::string::npos);
+}
+
+TEST_CASE("a directory that is not there is named in health") {
+    DirectoryLine it;
+    SimPds& pds = it.add_host("host");
+    it.adjust = [](RelayOptions& options) { options.config.plc_url = "http://127.0.0.1:9"; };
+    it.start();
+    for (std::size_t i = 0; i < 5; ++i) it.say_active(pds, did_number(i));
+    it.line.world.run_for(30s);
+    const std::string text = it.health().second;
+    CAPTURE(text);
+    CHECK(text.find(" s (Connection refused)") != std::string::npos);
+}
+
+TEST_CASE("when this machine's clock is behind, health says by how much") {
+    DirectoryLine it;
+    std::vector<SignedRepo> repos;
+    for (std::uint64_t i = 0; i < 12; ++i) {
+        SimPds& pds = it.add_host("pds" + std::to_string(i));
+        repos.emplace_back(i + 1);
+        it.plc->set(repos.back().did(), repos.back().public_key(), pds.endpoint());
+    }
+    it.start();
+    for (int round = 0; round < 5; ++round) {
+        for (std::size_t i = 0; i < repos.size(); ++i) {
+            SimPds& pds = *it.hosts[i];
+            const std::uint64_t seq = pds.last_seq() + 1;
+            const std::string path = "app.bsky.feed.post/" + std::to_string(round);
+            pds.append(seq, repos[i].create(seq, it.line.world.wall() + 6min, path));
+        }
+        it.line.world.run_for(2s);
+    }
+    auto [status, text] = it.health();
+    CAPTURE(text);
+    CHECK(status == 200);
+    CHECK(text.find("clock: this machine's clock is about 6 min behind") != std::string::npos);
 }
