@@ -233,7 +233,8 @@ void Relay::start_shards() {
                                                             .metrics = *ingest_metrics_,
                                                             .identity_metrics = *identity_metrics_,
                                                             .user_agent = options_.user_agent,
-                                                            .outbound = &outbound_},
+                                                            .outbound = &outbound_,
+                                                            .strangers = &strangers_},
                                                 .shards = {}});
     ingest::ShardOptions options = shard_options(options_);
     options.resolver.outbound = &outbound_;

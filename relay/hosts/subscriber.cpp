@@ -66,6 +66,7 @@ Subscriber::Subscriber(HostContext& context, base::HostAddress address, const Ho
       is_quarantined_(orders.is_quarantined) {
     host_.name = host_name(address_);
     host_.is_tls = address_.is_tls;
+    host_.is_strangers.store(orders.is_strangers, std::memory_order_relaxed);
     if (known) logged_above_.assign(known->seqs_above.rbegin(), known->seqs_above.rend());
 }
 
@@ -108,6 +109,7 @@ std::uint64_t Subscriber::accounts() const {
 
 void Subscriber::change(const HostOrders& orders) {
     orders_ = orders;
+    host_.is_strangers.store(orders.is_strangers, std::memory_order_relaxed);
     rate_.change(HostRate::limits_of(orders_, accounts(), context_.events_per_second),
                  context_.env.clock.now());
 }

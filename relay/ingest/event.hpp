@@ -37,6 +37,9 @@ struct HostRef {
     std::uint32_t id = 0;  // the log's number
     std::string name;      // as proto::host_of_endpoint() writes it
     bool is_tls = false;   // how it is reached
+    // A stranger announced it: it is never to be found in a private network. Its worker may change
+    // that at any time.
+    mutable std::atomic<bool> is_strangers{false};
     mutable HostCounts counts{};
 };
 

@@ -64,7 +64,7 @@ Shard::Core::Core(ShardContext& its_context, ShardOptions its_options)
           context.database, context.log, context.logger,
           [this](std::string_view pds_host) { return hosts.number_of_pds(pds_host); },
           [this](std::string_view did, const Account& account) { on_loaded(did, account); }),
-      asker(context.env, context.user_agent, context.outbound),
+      asker(context.env, context.user_agent, context.outbound, context.strangers),
       mailbox_task(fiber::spawn("rules on events", [this] { run_mailbox(); })),
       resumer_task(fiber::spawn("rules on parked events", [this] { run_resumer(); })),
       timer_task(fiber::spawn("looks after parked events", [this] { run_timer(); })) {
@@ -353,13 +353,12 @@ void Shard::Core::watch_clock(const Event& event, const Ruling& ruling) {
     if (was_behind || clock_judge.is_behind()) context.metrics.clock_behind_seconds.set(behind_s);
     if (clock_judge.is_behind() == was_behind) return;
     context.metrics.clock_behind.add(was_behind ? -1 : 1);
-    context.logger.log(
-        was_behind ? base::LogLevel::warn : base::LogLevel::error, now_ms(),
-        was_behind ? "this machine's clock fits again"
-                   : "this machine's clock is behind: revs are not compared with it",
-        {{"hosts", clock_judge.hosts()},
-         {"hosts_in_future", clock_judge.hosts_in_future()},
-         {"behind_s", behind_s}});
+    context.logger.log(was_behind ? base::LogLevel::warn : base::LogLevel::error, now_ms(),
+                       was_behind ? "this machine's clock fits again"
+                                  : "this machine's clock is behind: revs are not compared with it",
+                       {{"hosts", clock_judge.hosts()},
+                        {"hosts_in_future", clock_judge.hosts_in_future()},
+                        {"behind_s", behind_s}});
 }
 
 }  // namespace ringlay::ingest

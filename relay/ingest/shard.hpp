@@ -61,6 +61,7 @@ struct ShardContext {
     std::string user_agent;
     // Of look-ups and of questions to hosts; nullptr: as in net::FetchOptions.
     const net::Outbound* outbound = nullptr;
+    const net::Outbound* strangers = nullptr;  // of questions to hosts that strangers announced
 };
 
 class Shard {

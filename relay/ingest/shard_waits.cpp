@@ -108,15 +108,13 @@ void Shard::Core::wait_for_host(Parked& parked) {
     pin(parked);
     const Event& event = *parked.first;
     context.metrics.status_asked.add(me);
-    asker.ask(
-        parked.did, event.host_id, event.host->name, event.host->is_tls,
-        [this, did = parked.did](HostAnswer answer) {
-            if (is_stopping) return;
-            Parked* its = parking.find(did);
-            RINGLAY_ASSERT(its != nullptr && its->is_waiting && its->reason == ParkReason::host);
-            if (answer == HostAnswer::active) repair(*its->first);
-            wake(*its);
-        });
+    asker.ask(parked.did, *event.host, [this, did = parked.did](HostAnswer answer) {
+        if (is_stopping) return;
+        Parked* its = parking.find(did);
+        RINGLAY_ASSERT(its != nullptr && its->is_waiting && its->reason == ParkReason::host);
+        if (answer == HostAnswer::active) repair(*its->first);
+        wake(*its);
+    });
 }
 
 void Shard::Core::wait_for_pace(Parked& parked) {

@@ -81,27 +81,29 @@ HostAnswer read_repo_status(std::string_view json, std::string_view did) {
     return is_active ? HostAnswer::active : HostAnswer::inactive;
 }
 
-void StatusAsker::ask(std::string_view did, std::uint32_t host_id, std::string_view host_name,
-                      bool is_tls, Done done) {
-    book_.begin(did, host_id, env_.clock.now());
-    questions_.spawn("asks a host for an account's status",
-                     [this, its_did = std::string(did), host_id,
-                      origin = origin_of_host(host_name, is_tls, base::PrivateHosts()),
-                      done = std::move(done)]() mutable {
-                         HostAnswer answer = question(its_did, origin);
-                         book_.end(its_did, host_id, answer == HostAnswer::active);
-                         if (!fiber::is_cancelled()) done(answer);
-                     });
+void StatusAsker::ask(std::string_view did, const HostRef& host, Done done) {
+    book_.begin(did, host.id, env_.clock.now());
+    const bool is_strangers = host.is_strangers.load(std::memory_order_relaxed);
+    questions_.spawn(
+        "asks a host for an account's status",
+        [this, its_did = std::string(did), host_id = host.id,
+         origin = origin_of_host(host.name, host.is_tls, base::PrivateHosts()),
+         outbound = is_strangers ? strangers_ : outbound_, done = std::move(done)]() mutable {
+            HostAnswer answer = question(its_did, origin, outbound);
+            book_.end(its_did, host_id, answer == HostAnswer::active);
+            if (!fiber::is_cancelled()) done(answer);
+        });
 }
 
-HostAnswer StatusAsker::question(std::string_view did, const std::string& origin) {
+HostAnswer StatusAsker::question(std::string_view did, const std::string& origin,
+                                 const net::Outbound* outbound) {
     std::string text = origin + "/xrpc/com.atproto.sync.getRepoStatus?did=" + escaped(did);
     auto url = proto::parse_url(text);
     if (!url) return HostAnswer::none;
     net::FetchOptions options;
     options.headers.add("User-Agent", user_agent_);
     options.max_body_bytes = max_answer_bytes;
-    options.outbound = outbound_;
+    options.outbound = outbound;
     options.deadline = Deadline::in(patience);
     auto response = net::fetch(env_, *url, options);
     if (!response || response->status != 200) return HostAnswer::none;

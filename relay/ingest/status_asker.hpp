@@ -17,6 +17,7 @@
 
 #include "relay/env/env.hpp"
 #include "relay/fiber/fiber.hpp"
+#include "relay/ingest/event.hpp"
 #include "relay/net/outbound.hpp"
 
 namespace ringlay::ingest {
@@ -56,26 +57,30 @@ class StatusAsker {
   public:
     static constexpr Nanos patience = std::chrono::seconds(5);
 
-    // `outbound`: as in net::FetchOptions.
-    StatusAsker(env::Env& env, std::string user_agent, const net::Outbound* outbound = nullptr)
-        : env_(env), user_agent_(std::move(user_agent)), outbound_(outbound) {}
+    // `outbound`: as in net::FetchOptions; `strangers`: for hosts that strangers announced.
+    StatusAsker(env::Env& env, std::string user_agent, const net::Outbound* outbound,
+                const net::Outbound* strangers)
+        : env_(env),
+          user_agent_(std::move(user_agent)),
+          outbound_(outbound),
+          strangers_(strangers) {}
 
     bool may_ask(std::string_view did, std::uint32_t host_id) {
         return book_.may_ask(did, host_id, env_.clock.now());
     }
-    // Only if it may. `is_tls`: how the host is reached, if its name has a port. `done` is called
-    // in a fiber of this worker, unless stop() comes first.
+    // Only if it may. `done` is called in a fiber of this worker, unless stop() comes first.
     using Done = std::move_only_function<void(HostAnswer)>;
-    void ask(std::string_view did, std::uint32_t host_id, std::string_view host_name, bool is_tls,
-             Done done);
+    void ask(std::string_view did, const HostRef& host, Done done);
     void stop() { questions_.cancel_and_join(); }
 
   private:
-    HostAnswer question(std::string_view did, const std::string& origin);
+    HostAnswer question(std::string_view did, const std::string& origin,
+                        const net::Outbound* outbound);
 
     env::Env& env_;
     const std::string user_agent_;
     const net::Outbound* const outbound_;
+    const net::Outbound* const strangers_;
     QuestionBook book_;
     fiber::TaskGroup questions_;
 };

@@ -54,11 +54,17 @@ TEST_ON_BOTH_KERNELS("a host is asked for a status where the guard allows it, an
 
     const net::Outbound closed(nullptr);
     const net::Outbound open(nullptr, base::PrivateHosts::parse(name).value());
-    auto answer_of = [&](const net::Outbound* outbound, std::string_view host, bool is_tls) {
-        StatusAsker asker(world.env(), "ringlay (test)", outbound);
+    auto answer_of = [&](const net::Outbound* outbound, std::string_view host, bool is_tls,
+                         bool is_strangers = false) {
+        HostRef ref;
+        ref.id = 1;
+        ref.name = host;
+        ref.is_tls = is_tls;
+        ref.is_strangers = is_strangers;
+        StatusAsker asker(world.env(), "ringlay (test)", outbound, &closed);
         HostAnswer answer = HostAnswer::inactive;
         fiber::Event done;
-        asker.ask("did:plc:a", 1, host, is_tls, [&](HostAnswer given) {
+        asker.ask("did:plc:a", ref, [&](HostAnswer given) {
             answer = given;
             done.set();
         });
@@ -71,6 +77,9 @@ TEST_ON_BOTH_KERNELS("a host is asked for a status where the guard allows it, an
     CHECK(asked == 2);
     CHECK(answer_of(&closed, name, false) == HostAnswer::none);
     CHECK(closed.refused == 1);
+    // Whom a stranger announced is not asked inside, although the operator allows it to others.
+    CHECK(answer_of(&open, name, false, true) == HostAnswer::none);
+    CHECK(closed.refused == 2);
     CHECK(answer_of(&open, name, true) == HostAnswer::none);  // no TLS here
     CHECK(answer_of(&open, "127.0.0.1", false) == HostAnswer::none);
     CHECK(answer_of(&open, "no host", false) == HostAnswer::none);

@@ -472,6 +472,23 @@ TEST_CASE("an account that is active at its host is said to be so before its com
     });
 }
 
+TEST_CASE("a host that a stranger announced is asked through the strangers' door") {
+    const bool is_strangers = GENERATE(true, false);
+    const net::Outbound closed(nullptr);
+    ShardRig rig;
+    rig.strangers = &closed;
+    rig.run([&] {
+        SignedRepo alice = rig.new_account(0);
+        CHECK(rig.passes(0, alice.account(rig.seq(), rig.wall(), false, "deactivated")));
+        rig.host(0).say_active(alice.did(), true);
+        rig.host_ref(0).is_strangers = is_strangers;
+        const bool passes = rig.passes(0, alice.create(rig.seq(), rig.wall(), path(1)));
+        CHECK(passes == !is_strangers);
+        CHECK(rig.host(0).requests() == (is_strangers ? 0 : 1));
+        CHECK(closed.refused == (is_strangers ? 1 : 0));
+    });
+}
+
 TEST_CASE("commits of an account that is inactive at its host are dropped; it is asked seldom") {
     ShardRig rig;
     rig.run([&] {

@@ -150,7 +150,8 @@ TEST_CASE("an account has so many #identity events a minute, a host sixty times 
 TEST_CASE("our clock is behind when more than half of ten hosts or more live in the future") {
     ClockJudge judge;
     auto all_say = [&](std::uint32_t hosts, std::uint32_t in_future, Nanos now) {
-        for (std::uint32_t id = 1; id <= hosts; ++id) judge.saw(id, id <= in_future ? 6min : 0min, now);
+        for (std::uint32_t id = 1; id <= hosts; ++id)
+            judge.saw(id, id <= in_future ? 6min : 0min, now);
         judge.saw(hosts, hosts <= in_future ? 6min : 0min, now + 2s);  // lets it judge
         return judge.is_behind();
     };

@@ -116,7 +116,9 @@ void ShardRig::begin() {
                                                           .logger = logger,
                                                           .metrics = *metrics,
                                                           .identity_metrics = *identity_metrics_,
-                                                          .user_agent = "ringlay (test)"});
+                                                          .user_agent = "ringlay (test)",
+                                                          .outbound = nullptr,
+                                                          .strangers = strangers});
     shard = std::make_unique<Shard>(*context, options);
 }
 

@@ -104,7 +104,8 @@ class ShardRig {
     // One life of the relay. The log, the database and the hosts stay for the next one.
     void run(const std::function<void()>& body);
 
-    ShardOptions options;  // for the next run
+    ShardOptions options;                      // for the next run
+    const net::Outbound* strangers = nullptr;  // the door for hosts that strangers announced
 
     // ----- in the body
     env::Env env;
