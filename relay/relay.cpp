@@ -95,6 +95,8 @@ std::optional<std::string> Relay::run() {
 }
 
 std::optional<std::string> Relay::start() {
+    const base::Config& config = options_.config;
+    places_.emplace(config.max_hosts_per_address, config.max_hosts, env_.random.next());
     if (auto failure = bind_ports()) return failure;
     if (auto failure = open_log()) return failure;
     if (auto failure = open_database()) return failure;
@@ -256,6 +258,7 @@ void Relay::start_shards() {
                                        .outbound = &outbound_,
                                        .strangers = &strangers_,
                                        .messages = &messages_,
+                                       .places = &*places_,
                                        .events_per_second = config.host_events_per_second,
                                        .dial = hosts::DialLimits().share(config.workers)});
         });

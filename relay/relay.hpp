@@ -37,6 +37,7 @@
 #include "relay/identity/identity_metrics.hpp"
 #include "relay/ingest/ingest_metrics.hpp"
 #include "relay/ingest/shard.hpp"
+#include "relay/net/address_places.hpp"
 #include "relay/net/message_budget.hpp"
 #include "relay/net/outbound.hpp"
 
@@ -147,6 +148,7 @@ class Relay {
     const net::Outbound outbound_;
     const net::Outbound strangers_;  // to whom strangers point: nothing private, unless all is
     net::MessageBudget messages_;    // of hosts, that have come in part
+    std::optional<net::AddressPlaces> places_;  // of hosts that the operator has not named
     WallMillis started_{};
     std::atomic<fiber::Worker*> main_worker_{nullptr};
     StopRequest stop_request_;

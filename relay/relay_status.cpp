@@ -311,6 +311,9 @@ void Relay::register_outbound() {
     counter("relay_dials_refused_total",
             "Connections that were not made: private addresses, or plain text.",
             &net::Outbound::refused);
+    metrics_.callback(base::Metrics::Kind::counter, "relay_dials_address_full_total",
+                      "Connections that were not made: so many hosts are at that address already.",
+                      [this] { return static_cast<double>(places_->refused.load()); });
     counter("relay_tls_handshakes_total", "TLS handshakes with hosts and directories.",
             &net::Outbound::handshakes);
     counter("relay_tls_handshake_failures_total", "TLS handshakes that failed.",

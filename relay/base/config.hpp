@@ -56,6 +56,7 @@ struct Config {
     PrivateHosts allow_private_hosts;
     std::vector<std::string> trusted_domains;  // a name, or `*.name` for all below it
     std::uint32_t max_hosts = 0;
+    std::uint32_t max_hosts_per_address = 0;
     std::uint32_t new_hosts_per_day = 0;
     std::uint32_t host_events_per_second = 0;
     RequestCrawl request_crawl = RequestCrawl::on;

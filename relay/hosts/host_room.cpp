@@ -16,6 +16,7 @@ HostRoom::HostRoom(env::Env& env, const ingest::Shards& shards, ingest::IngestMe
                .outbound = options.outbound,
                .strangers = options.strangers,
                .messages = options.messages,
+               .places = options.places,
                .gate = gate_,
                .user_agent = std::move(options.user_agent),
                .events_per_second = options.events_per_second,

@@ -21,6 +21,7 @@ struct HostRoomOptions {
     const net::Outbound* outbound = nullptr;   // nullptr: plain, to anywhere
     const net::Outbound* strangers = nullptr;  // for hosts that strangers announced
     net::MessageBudget* messages = nullptr;    // of what has come in part; nullptr: no bound
+    net::AddressPlaces* places = nullptr;      // nullptr: any number of hosts at one address
     std::uint32_t events_per_second = 50;      // of a host without accounts
     DialLimits dial;                           // this worker's share
 };

@@ -47,6 +47,7 @@ struct HostOrders {
     bool begins_live = false;     // without a cursor: live (found by bootstrap), else from 0
     bool is_quarantined = false;  // dials once an hour
     bool is_strangers = false;    // a stranger announced it: never to be found in a private network
+    bool is_operators = false;    // he named it: any number of these at one address
     bool operator==(const HostOrders&) const = default;
 };
 

@@ -126,6 +126,8 @@ HostOrders Registry::Core::orders_of(const Entry& entry) const {
     HostOrders orders;
     orders.limits = entry.row.limits;
     orders.is_trusted = is_trusted(entry.row);
+    orders.is_operators =
+        entry.row.source == HostSource::settings || entry.row.source == HostSource::admin;
     orders.begins_live = entry.row.source == HostSource::upstream;
     orders.is_quarantined = entry.row.state == HostState::quarantined;
     // Whoever announced the name may let it point elsewhere after it was checked.

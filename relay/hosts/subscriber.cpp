@@ -216,6 +216,7 @@ Subscriber::End Subscriber::connect_and_read() {
     options.deadline = Deadline::in(connect_timeout);
     options.outbound = orders_.is_strangers ? context_.strangers : context_.outbound;
     options.messages = context_.messages;
+    if (!orders_.is_operators && !orders_.is_trusted) options.places = context_.places;
     options.headers.add("User-Agent", context_.user_agent);
     context_.metrics.dialling.add(1);
     auto client = net::WebSocketClient::connect(context_.env, *parsed, options);

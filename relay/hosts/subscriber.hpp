@@ -50,6 +50,7 @@ struct HostContext {
     const net::Outbound* outbound;   // nullptr: plain, to anywhere
     const net::Outbound* strangers;  // for hosts that strangers announced
     net::MessageBudget* messages;    // nullptr: no bound
+    net::AddressPlaces* places;      // likewise; for hosts that the operator has not named
     DialGate& gate;
     std::string user_agent;
     std::uint32_t events_per_second;  // of a host without accounts

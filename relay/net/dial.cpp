@@ -33,6 +33,35 @@ std::expected<std::vector<Address>, Failure> permitted(const proto::Url& url,
     return addresses;
 }
 
+struct Held {
+    Address address;
+    AddressPlaces::Place place;
+};
+
+// A place at each address; those that have none fall out, and the failure names one of them.
+std::expected<std::vector<Held>, Failure> hold_places(std::vector<Address>& addresses,
+                                                      AddressPlaces& places) {
+    std::vector<Held> held;
+    std::string full;
+    std::erase_if(addresses, [&](const Address& address) {
+        if (!is_public(address)) return false;
+        auto place = places.take(address);
+        if (place) {
+            held.push_back({address, std::move(*place)});
+        } else {
+            full = address.ip_text();
+        }
+        return !place.has_value();
+    });
+    if (!addresses.empty()) return held;
+    places.refused.fetch_add(1, std::memory_order_relaxed);
+    return std::unexpected(Failure{
+        {Errc::busy, "dial: too many at one address"},
+        std::to_string(places.max_each()) + " other hosts are connected at " + full + " already",
+        0,
+        std::nullopt});
+}
+
 }  // namespace
 
 Failure failure_of(const Error& error, std::string what) {
@@ -54,7 +83,7 @@ std::string target_of(const proto::Url& url) {
 }
 
 std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline,
-                                    const Outbound* outbound) {
+                                    const Outbound* outbound, AddressPlaces* places) {
     const bool has_tls = outbound != nullptr && outbound->tls() != nullptr;
     if (proto::is_tls(url.scheme) && !has_tls) {
         return std::unexpected(
@@ -73,10 +102,22 @@ std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadli
         if (!kept) return std::unexpected(std::move(kept.error()));
         addresses = std::move(*kept);
     }
-    auto socket = connect_race(env, racing_order(*addresses), deadline);
+    std::vector<Address> order = racing_order(*addresses);
+    std::vector<Held> held;
+    if (places != nullptr) {
+        auto places_of_all = hold_places(order, *places);
+        if (!places_of_all) return std::unexpected(std::move(places_of_all.error()));
+        held = std::move(*places_of_all);
+    }
+    auto socket = connect_race(env, order, deadline);
     if (!socket) return std::unexpected(std::move(socket.error()));
-    if (!proto::is_tls(url.scheme)) return Stream(std::move(*socket));
-    return secure(Stream(std::move(*socket)), url, *outbound, deadline);
+    Stream stream(std::move(*socket));
+    auto own =
+        std::ranges::find(held, stream.peer().ip, [](const Held& h) { return h.address.ip; });
+    if (own != held.end()) stream.keep(std::move(own->place));
+    held.clear();
+    if (!proto::is_tls(url.scheme)) return stream;
+    return secure(std::move(stream), url, *outbound, deadline);
 }
 
 Result<void> send_parts(env::Socket& socket, std::span<const Bytes> parts, Deadline deadline) {

@@ -3,7 +3,8 @@
 // Thread   in a fiber. Nothing is kept.
 // Bound    four addresses of a name, raced (connect_race.hpp); one deadline for everything.
 // Errors   no_permission: the guard (outbound.hpp) objects. It is asked about the very address that
-//          is connected to: a name that means another one a moment later changes nothing.
+//          is connected to: a name that means another one a moment later changes nothing. busy:
+//          all places (address_places.hpp) of its addresses are taken.
 #pragma once
 
 #include <expected>
@@ -24,8 +25,11 @@ std::string authority_of(const proto::Url& url);
 std::string target_of(const proto::Url& url);
 
 // Without `outbound`: plain TCP to anywhere; a URL that asks for TLS is refused as unsupported.
+// `places`: nullptr: any number of connections to one address, as there may always be to one that
+// is not on the public internet.
 std::expected<Stream, Failure> dial(env::Env& env, const proto::Url& url, Deadline deadline,
-                                    const Outbound* outbound = nullptr);
+                                    const Outbound* outbound = nullptr,
+                                    AddressPlaces* places = nullptr);
 
 // All parts, one behind the other; the bytes must stay as they are meanwhile. At most 8 parts.
 Result<void> send_parts(env::Socket& socket, std::span<const Bytes> parts, Deadline deadline);

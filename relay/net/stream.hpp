@@ -20,6 +20,7 @@
 
 #include "crypto/tls.hpp"
 #include "relay/env/net.hpp"
+#include "relay/net/address_places.hpp"
 
 namespace ringlay::net {
 
@@ -69,6 +70,9 @@ class Stream {
     Result<void> wait_writable(Deadline deadline);
     Result<void> send(Bytes bytes, Deadline deadline);
 
+    // Given back when the connection is destroyed.
+    void keep(AddressPlaces::Place place) { place_ = std::move(place); }
+
     void shutdown();  // under TLS it says goodbye before
     void close();
 
@@ -79,6 +83,7 @@ class Stream {
     Result<std::size_t> send_tls_now(std::span<const Bytes> parts);
     env::Socket socket_;
     std::unique_ptr<Tls> tls_;
+    AddressPlaces::Place place_;
 };
 
 }  // namespace ringlay::net

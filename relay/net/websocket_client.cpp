@@ -279,7 +279,7 @@ WebSocketMessage WebSocketClient::State::message_of(const WebSocketDecoder::Even
 
 std::expected<WebSocketClient, Failure> WebSocketClient::connect(
     env::Env& env, const proto::Url& url, const WebSocketClientOptions& options) {
-    auto stream = dial(env, url, options.deadline, options.outbound);
+    auto stream = dial(env, url, options.deadline, options.outbound, options.places);
     if (!stream) return std::unexpected(std::move(stream.error()));
     std::array<std::uint8_t, 16> nonce;
     env.random.fill(nonce);

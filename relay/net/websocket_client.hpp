@@ -27,6 +27,7 @@ namespace ringlay::net {
 struct WebSocketClientOptions {
     Deadline deadline = Deadline::never();  // of the connection, the handshake included
     const Outbound* outbound = nullptr;     // nullptr: plain TCP to anywhere, no TLS
+    AddressPlaces* places = nullptr;        // nullptr: any number of connections to one address
     HttpHeaders headers;                    // User-Agent and the like
     std::uint64_t max_message_bytes = 5'000'000;
     MessageBudget* messages = nullptr;  // of those that have come in part; nullptr: no bound

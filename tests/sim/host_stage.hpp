@@ -80,7 +80,7 @@ class ScriptedHost {
 
   private:
     void run() {
-        auto listener = env_.net.listen(world_.machine("host").address(SimHost::port));
+        auto listener = env_.net.listen(Address{{}, SimHost::port});  // all it has
         RINGLAY_ASSERT(listener.has_value());
         net::HttpServer server(
             env_, {}, counters_, [this](const net::HttpRequest& request, const Address&) {
@@ -196,7 +196,7 @@ struct Stage {
 };
 
 // A host of an earlier life of the relay, which must not be running.
-inline void put_row(env::World& world, const hosts::HostRow& row) {
+inline void put_row(env::World& world, const hosts::HostRow& row, std::uint64_t id = 1) {
     env::Env env;
     bool is_done = false;
     world.machine("relay").start_worker({.name = "earlier", .index = 0}, [&] {
@@ -205,7 +205,7 @@ inline void put_row(env::World& world, const hosts::HostRow& row) {
         std::string why;
         auto rows = store::RowStore::open(std::move(*directory), "hosts", why);
         RINGLAY_ASSERT(rows.has_value());
-        const store::RowChange change{"h:" + hosts::host_name(row.address), encode(row, 1)};
+        const store::RowChange change{"h:" + hosts::host_name(row.address), encode(row, id)};
         RINGLAY_ASSERT((*rows)->write(std::span(&change, 1)).has_value());
         is_done = true;
     });

@@ -90,6 +90,7 @@ struct Line {
         config.sync_interval_ms = 20;
         config.consumer_stall_seconds = 600;
         config.max_hosts = 1000;
+        config.max_hosts_per_address = 64;
         config.new_hosts_per_day = 1000;
         config.host_events_per_second = 1000;
         config.max_consumers = config.max_consumers_per_address = 100;

@@ -251,6 +251,35 @@ TEST_CASE("a stranger's host is not dialled in a network that the operator allow
     }
 }
 
+TEST_CASE("so many hosts of strangers are connected at one address; those of the operator any") {
+    for (bool is_strangers : {true, false}) {
+        CAPTURE(is_strangers);
+        Stage stage([](ScriptedHost::Connection connection) { connection.live_on(); });
+        env::World& world = stage.line.world;
+        const Address shared = Address::v4(93, 184, 216, 34, SimHost::port);
+        world.net().add_address(world.machine("host"), shared);
+        stage.line.crash_relay(env::CrashMode::kill);
+        hosts::HostRow row;
+        row.source = is_strangers ? hosts::HostSource::crawl : hosts::HostSource::admin;
+        for (std::uint64_t id = 1; id <= 3; ++id) {
+            const std::string name = "pds" + std::to_string(id) + ".example";
+            world.net().set_name(name, {shared});
+            row.address = {name, SimHost::port, false};
+            put_row(world, row, id);
+        }
+        stage.line.adjust = [&](RelayOptions& options) {
+            options.config.allow_private_hosts = *base::PrivateHosts::parse("all");
+            options.config.max_hosts_per_address = 2;
+        };
+        stage.line.start_relay();
+        world.run_for(1min);
+        CHECK(stage.shows(std::string("relay_connected_inbound ") + (is_strangers ? "2" : "3")));
+        CHECK(stage.page("/_stats").contains(
+                  "2 other hosts are connected at 93.184.216.34 already") == is_strangers);
+        CHECK(stage.shows("relay_dials_address_full_total 0") != is_strangers);
+    }
+}
+
 TEST_CASE("a host that says it is a relay is asked once an hour") {
     Stage stage([](ScriptedHost::Connection connection) {
         connection.send(event(connection.number));

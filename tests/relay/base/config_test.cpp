@@ -41,6 +41,7 @@ TEST_CASE("nothing set: the documented defaults, and no warning") {
     CHECK(config.allow_private_hosts.empty());
     CHECK(config.trusted_domains == std::vector<std::string>{"*.host.bsky.network"});
     CHECK(config.max_hosts == 20'000);
+    CHECK(config.max_hosts_per_address == 64);
     CHECK(config.new_hosts_per_day == 1000);
     CHECK(config.host_events_per_second == 50);
     CHECK(config.request_crawl == RequestCrawl::on);
@@ -113,6 +114,7 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
         {"allow_private_hosts", "pds.lan:2583"},
         {"trusted_domains", "*.example"},
         {"max_hosts", "20"},
+        {"max_hosts_per_address", "1"},
         {"new_hosts_per_day", "0"},
         {"host_events_per_second", "1"},
         {"request_crawl", "off"},
@@ -158,6 +160,7 @@ TEST_CASE("every setting can be set by its flag, its environment name and its al
             std::to_string(c.allow_private_hosts.empty()),
             c.trusted_domains.empty() ? "" : c.trusted_domains[0],
             std::to_string(c.max_hosts),
+            std::to_string(c.max_hosts_per_address),
             std::to_string(c.new_hosts_per_day),
             std::to_string(c.host_events_per_second),
             std::to_string(static_cast<int>(c.request_crawl)),

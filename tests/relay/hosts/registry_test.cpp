@@ -145,6 +145,8 @@ TEST_ON_BOTH_KERNELS("hosts, bans and limits are there again after a restart, un
     Life life(world, options_with());
     CHECK(life.fleet.names() == Names{"a.example", "b.example"});
     CHECK(life.fleet.running["a.example"].limits.events_per_second == 5);
+    CHECK_FALSE(life.fleet.running["a.example"].is_operators);
+    CHECK_FALSE(life.fleet.running["b.example"].is_operators);
     CHECK(life.fleet.running["b.example"].begins_live);
     CHECK_FALSE(life.fleet.running["a.example"].begins_live);
     CHECK(life.registry->view("b.example")->id == id);
@@ -279,6 +281,7 @@ TEST_ON_BOTH_KERNELS("what a stranger announced stays out of private networks, a
     CHECK(life.offer("b.example", HostSource::admin).has_value());
     CHECK(life.offer("c.example", HostSource::upstream).has_value());
     CHECK(life.fleet.running["a.example"].is_strangers);
+    CHECK(life.fleet.running["b.example"].is_operators);
     CHECK_FALSE(life.fleet.running["mine.example"].is_strangers);
     CHECK_FALSE(life.fleet.running["b.example"].is_strangers);
     CHECK_FALSE(life.fleet.running["c.example"].is_strangers);

@@ -363,3 +363,78 @@ TEST_CASE("localhost is dialled in whichever family somebody listens") {
         }
     });
 }
+
+TEST_CASE("so many connections lead to one address; a name's other addresses are tried then") {
+    Town town;
+    town.add("shared", {std::string(four), std::string(six), "2606:4700::2", "10.9.9.9"});
+    town.world().net().set_name("one.example", {ip(four)});
+    town.world().net().set_name("two.example", {ip(six), ip(four)});
+    town.world().net().set_name("three.example", {ip("2606:4700::2")});  // of the same /64 as six
+    town.world().net().set_name("own.example", {ip("10.9.9.9")});
+    town.run([&] {
+        Outbound outbound(nullptr, base::PrivateHosts::parse("all").value());
+        AddressPlaces places(2, 100, 7);
+        std::vector<Stream> held;
+        auto reached = [&](std::string_view host) {
+            const std::string url = "http://" + std::string(host);
+            auto stream = dial(town.env, proto::parse_url(url).value(), Deadline::in(10s),
+                               &outbound, &places);
+            if (!stream) return stream.error().reason;
+            std::string peer = stream->peer().ip_text();
+            held.push_back(std::move(*stream));
+            return peer;
+        };
+        CHECK(reached("one.example") == four);
+        CHECK(reached("two.example") == six);
+        CHECK(reached("three.example") == "2606:4700::2");
+        CHECK(reached("three.example") == "2 other hosts are connected at 2606:4700::2 already");
+        CHECK(reached("two.example") == four);
+        CHECK(reached("two.example") == "2 other hosts are connected at 93.184.216.34 already");
+        CHECK(places.refused == 2);
+        CHECK(town.accepted["shared"] == 4);
+        held.erase(held.begin());  // one.example hangs up
+        CHECK(reached("one.example") == four);
+        for (int i = 0; i < 5; ++i) CHECK(reached("own.example") == "10.9.9.9");
+        held.clear();
+        CHECK(reached("two.example") == six);
+        CHECK(reached("two.example") == six);
+        held.clear();
+    });
+}
+
+TEST_CASE("a dial that fails gives its places back") {
+    Town town;
+    town.add_hole("hole", {std::string(six), std::string(four)});
+    town.world().net().set_name("hole.example", {ip(six), ip(four)});
+    town.run([&] {
+        Outbound outbound(nullptr, base::PrivateHosts::parse("all").value());
+        AddressPlaces places(1, 100, 7);
+        for (int i = 0; i < 3; ++i) {
+            auto stream = dial(town.env, proto::parse_url("http://hole.example").value(),
+                               Deadline::in(2s), &outbound, &places);
+            REQUIRE_FALSE(stream.has_value());
+            CHECK(stream.error().error.code != Errc::busy);
+        }
+        auto place = places.take(ip(four));
+        CHECK(place.has_value());
+        CHECK_FALSE(places.take(ip(four)).has_value());
+    });
+}
+
+TEST_CASE("places of thousands of addresses are counted apart, and are free again afterwards") {
+    AddressPlaces places(3, 20'000, 0x1234567812345678);
+    for (int round = 0; round < 2; ++round) {
+        std::vector<AddressPlaces::Place> held;
+        for (std::uint32_t i = 0; i < 6000; ++i) {
+            const Address address = Address::v4(203, static_cast<std::uint8_t>(i >> 16),
+                                                static_cast<std::uint8_t>(i >> 8 & 0xff),
+                                                static_cast<std::uint8_t>(i & 0xff), 443);
+            for (int n = 0; n < 3; ++n) {
+                auto place = places.take(address);
+                REQUIRE(place.has_value());
+                held.push_back(std::move(*place));
+            }
+            REQUIRE_FALSE(places.take(address).has_value());
+        }
+    }
+}
