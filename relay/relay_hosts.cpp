@@ -2,17 +2,18 @@
 // have them.
 #include <set>
 
+#include "relay/accounts/compact_did.hpp"
 #include "relay/ingest/host_origin.hpp"
 #include "relay/relay_rooms.hpp"
 
 namespace ringlay {
 namespace {
 
-// The same host on the same worker in every run of one configuration; FNV-1a (public domain).
-std::size_t worker_of_host(std::string_view name, std::size_t workers) {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return static_cast<std::size_t>(hash % workers);
+// Strangers choose names: without the key, which is drawn at the start, they cannot have many hosts
+// on one worker.
+std::size_t worker_of_host(std::string_view name, accounts::HashKey key, std::size_t workers) {
+    const Bytes bytes(reinterpret_cast<const std::uint8_t*>(name.data()), name.size());
+    return static_cast<std::size_t>(accounts::keyed_hash(key, bytes) % workers);
 }
 
 // Consumers, their readers and what is asked of a worker take the rest.
@@ -35,6 +36,7 @@ std::optional<std::string> Relay::open_hosts() {
     const base::Config& config = options_.config;
     hosts_ = std::make_unique<HostsRoom>();
     HostsRoom& room = *hosts_;
+    room.placement = {env_.random.next(), env_.random.next()};
     for (event_log::Host& host : log_->log->hosts()) {
         std::string name = host.name;
         room.known.emplace(std::move(name), std::move(host));
@@ -98,7 +100,7 @@ hosts::HostFleet Relay::host_fleet() {
     // Runs on the host's worker, where its room is; nothing is there before the start.
     auto on_room = [this](std::string_view name, auto function) {
         if (!hosts_->has_started) return;
-        WorkerRoom& room = *rooms_[worker_of_host(name, rooms_.size())];
+        WorkerRoom& room = *rooms_[worker_of_host(name, hosts_->placement, rooms_.size())];
         fiber::call_on(*room.worker, "a host's orders", [&] { function(*room.hosts); });
     };
     hosts::HostFleet fleet;
@@ -133,7 +135,7 @@ void Relay::stop_hosts(const std::vector<std::string>& names) {
     if (!hosts_->has_started) return;
     std::map<std::size_t, std::vector<std::string_view>> by_worker;
     for (const std::string& name : names) {
-        by_worker[worker_of_host(name, rooms_.size())].push_back(name);
+        by_worker[worker_of_host(name, hosts_->placement, rooms_.size())].push_back(name);
     }
     for (const auto& [index, theirs] : by_worker) {
         WorkerRoom& room = *rooms_[index];

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "relay/accounts/compact_did.hpp"
 #include "relay/accounts/follower.hpp"
 #include "relay/api/admin_hosts.hpp"
 #include "relay/api/host_queries.hpp"
@@ -60,6 +61,7 @@ struct Relay::HostsRoom {
     std::unique_ptr<api::AdminGate> gate;
     // As the log had them when it was opened; those that come later are asked for.
     std::map<std::string, event_log::Host, std::less<>> known;
+    accounts::HashKey placement;  // of hosts on workers
     bool has_started = false;
     fiber::Task accounts;  // counts those of the database
 };

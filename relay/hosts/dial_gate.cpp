@@ -10,27 +10,47 @@ DialLimits DialLimits::share(std::uint32_t workers) const {
 }
 
 Result<DialGate::Pass> DialGate::enter(bool goes_first) {
-    ++waiting_;
-    Result<void> waited;
-    while (waited && inside_ >= limits_.max_at_once) {
-        waited = (goes_first ? first_ : others_).wait("its turn to dial", Deadline::never());
+    if (inside_ < limits_.max_at_once) {
+        ++inside_;
+    } else if (auto waited = wait_for_place(goes_first ? first_ : others_); !waited) {
+        return std::unexpected(waited.error());
     }
-    --waiting_;
-    if (!waited) return std::unexpected(waited.error());
-    ++inside_;
     Pass pass(*this);
     const Nanos start = std::max(fiber::now(), next_start_);
     next_start_ = start + Nanos(std::chrono::seconds(1)) / limits_.per_second;
     if (start > fiber::now()) {
-        waited = fiber::sleep_until(Deadline{start});
+        auto waited = fiber::sleep_until(Deadline{start});
         if (!waited) return std::unexpected(waited.error());
     }
     return pass;
 }
 
+// While anybody waits all places are taken: who leaves hands the place on.
+Result<void> DialGate::wait_for_place(Line& line) {
+    fiber::Event called;
+    const auto place = line.insert(line.end(), &called);
+    ++waiting_;
+    auto waited = called.wait();
+    --waiting_;
+    if (!waited) line.erase(place);  // nobody has called it
+    return waited;
+}
+
+DialGate::Line& DialGate::next_line() {
+    if (first_.empty()) return others_;
+    if (others_.empty()) return first_;
+    return ++calls_ % others_turn == 0 ? others_ : first_;
+}
+
 void DialGate::leave() {
-    --inside_;
-    (first_.empty() ? others_ : first_).wake_one();
+    Line& line = next_line();
+    if (line.empty()) {
+        --inside_;
+        return;
+    }
+    fiber::Event& next = *line.front();
+    line.pop_front();
+    next.set();
 }
 
 }  // namespace ringlay::hosts

@@ -1,7 +1,8 @@
 // Who may dial now, of the hosts of one worker: so many handshakes at once, and so many new ones a
 // second. A relay that starts would otherwise open thousands of connections in one moment, which
 // home routers, providers and its own health answers do not like. Hosts that were reached before
-// go first; those that have failed for long wait behind them.
+// go first; every fourth place is for the others, however many of the first wait. Places go by
+// turn: who comes when one is free waits behind those that wait already.
 //
 // Owner    hosts::HostRoom.
 // Thread   its worker; enter() waits.
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 
 #include "relay/fiber/fiber.hpp"
 
@@ -40,6 +42,8 @@ class DialGate {
         DialGate* gate_;
     };
 
+    static constexpr std::uint32_t others_turn = 4;
+
     // Errors: cancelled.
     Result<Pass> enter(bool goes_first);
 
@@ -47,14 +51,19 @@ class DialGate {
     std::size_t inside() const { return inside_; }
 
   private:
+    using Line = std::list<fiber::Event*>;  // each is set when its fiber has a place
+
     void leave();
+    Result<void> wait_for_place(Line& line);
+    Line& next_line();
 
     const DialLimits limits_;
-    std::size_t inside_ = 0;
+    std::size_t inside_ = 0;  // who is called is inside
     std::size_t waiting_ = 0;
+    std::uint32_t calls_ = 0;  // made while both lines waited
     Nanos next_start_{};
-    fiber::WaitList first_;
-    fiber::WaitList others_;
+    Line first_;
+    Line others_;
 };
 
 }  // namespace ringlay::hosts

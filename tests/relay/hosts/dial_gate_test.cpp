@@ -65,6 +65,77 @@ TEST_ON_BOTH_KERNELS("hosts that were reached before go first") {
     CHECK(order == "Foo");
 }
 
+TEST_ON_BOTH_KERNELS("every fourth place is for hosts never reached, however many others come") {
+    DialGate gate({.max_at_once = 1, .per_second = 1'000'000});
+    auto held = gate.enter(true);
+    REQUIRE(held);
+    std::string order;
+    fiber::TaskGroup waiters;
+    auto wait = [&](bool goes_first, char mark) {
+        const std::size_t before = gate.waiting();
+        waiters.spawn("waits", [&, goes_first, mark] {
+            auto pass = gate.enter(goes_first);
+            if (pass) order += mark;
+            fiber::yield();
+        });
+        while (gate.waiting() == before) fiber::yield();
+    };
+    for (char mark : {'a', 'b'}) wait(false, mark);
+    for (int i = 0; i < 9; ++i) wait(true, 'F');
+    {
+        auto left = std::move(*held);
+    }
+    while (order.size() < 11) fiber::yield();
+    CHECK(order == "FFFaFFFbFFF");
+}
+
+TEST_ON_BOTH_KERNELS("a place that is handed on is not taken by who comes in that moment") {
+    DialGate gate({.max_at_once = 1, .per_second = 1'000'000});
+    auto held = gate.enter(true);
+    REQUIRE(held);
+    std::string order;
+    fiber::Task waits = fiber::spawn("waits", [&] {
+        auto pass = gate.enter(false);
+        order += 'o';
+    });
+    while (gate.waiting() == 0) fiber::yield();
+    {
+        auto left = std::move(*held);
+    }
+    // The one that waits is called, and has not run yet.
+    auto newcomer = gate.enter(true);
+    REQUIRE(newcomer);
+    order += 'n';
+    waits.join();
+    CHECK(order == "on");
+    CHECK(gate.inside() == 1);
+}
+
+TEST_ON_BOTH_KERNELS("who is cancelled when it is called leaves its place to the next") {
+    DialGate gate({.max_at_once = 1, .per_second = 1'000'000});
+    auto held = gate.enter(true);
+    REQUIRE(held);
+    std::string order;
+    auto wait = [&](char mark) {
+        return fiber::spawn("waits", [&, mark] {
+            if (gate.enter(true)) order += mark;
+        });
+    };
+    fiber::Task cancelled = wait('c');
+    while (gate.waiting() < 1) fiber::yield();
+    fiber::Task next = wait('n');
+    while (gate.waiting() < 2) fiber::yield();
+    cancelled.cancel();
+    {
+        auto left = std::move(*held);
+    }
+    cancelled.join();
+    next.join();
+    CHECK(order.ends_with('n'));
+    CHECK(gate.inside() == 0);
+    CHECK(gate.waiting() == 0);
+}
+
 TEST_ON_BOTH_KERNELS("new dials begin one after the other, at their rate") {
     DialGate gate({.max_at_once = 100, .per_second = 100});
     const Nanos began = world.env().clock.now();
