@@ -315,7 +315,8 @@ void Subscriber::step_over_poison() {
     last_seq_ += step;
     ++troubles_.poison_steps;
     context_.metrics.poison_steps.add_shared();
-    context_.logger.log(base::LogLevel::warn, now_ms(), "stepping over what ends the connection",
+    context_.logger.log(context_.steps, base::LogLevel::warn, now_ms(),
+                        "stepping over what ends the connection",
                         {{"host", host_.name}, {"cursor", last_seq_}, {"step", step}});
 }
 
@@ -493,7 +494,7 @@ void Subscriber::note(const Ruling& ruling, End& end) {
             if (ruling.frame.name == "OutdatedCursor" && last_seq_ > 0) {
                 context_.metrics.outdated_cursors.add_shared();
             }
-            context_.logger.log(base::LogLevel::warn, now_ms(), "host says",
+            context_.logger.log(context_.infos, base::LogLevel::warn, now_ms(), "host says",
                                 {{"host", host_.name},
                                  {"info", ruling.frame.name},
                                  {"message", ruling.frame.message},
@@ -514,7 +515,7 @@ void Subscriber::note(const Ruling& ruling, End& end) {
         case Outcome::bad_did:
             // Stepped over: it would come again with every connection.
             if (ruling.frame.has_seq) last_seq_ = std::max(last_seq_, ruling.frame.seq);
-            context_.logger.log(base::LogLevel::warn, now_ms(), "event dropped",
+            context_.logger.log(context_.drops, base::LogLevel::warn, now_ms(), "event dropped",
                                 {{"host", host_.name}, {"seq", last_seq_}, {"reason", ruling.why}});
             return;
         case Outcome::malformed:

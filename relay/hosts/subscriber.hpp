@@ -60,6 +60,10 @@ struct HostContext {
     base::LogLimit connects{20};
     base::LogLimit disconnects{20};
     base::LogLimit beginnings{20};
+    // What a host can have said as often as it likes.
+    base::LogLimit infos{20};
+    base::LogLimit drops{20};
+    base::LogLimit steps{20};
 };
 
 enum class HostPhase : std::uint8_t { waiting, connecting, connected, stopped };

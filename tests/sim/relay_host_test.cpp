@@ -113,6 +113,30 @@ TEST_CASE("whatever a host says of itself and of its errors, little of it is kep
     CHECK(stage.page("/_stats").size() < 3000);
 }
 
+TEST_CASE("a host that says much fills no log") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        const Buffer info =
+            proto::encode_frame(proto::InfoMessage{.name = "Weather", .message = "fine"});
+        for (int i = 0; i < 300; ++i) {
+            if (!connection.send(info) || !connection.send(event_without_did)) return;
+        }
+        connection.send(event(2));
+        connection.live_on();
+    });
+    stage.line.crash_relay(env::CrashMode::kill);
+    stage.line.log_level = base::LogLevel::warn;
+    stage.line.log_lines = 1024;
+    stage.line.start_relay();
+    stage.seen(1);
+    std::size_t infos = 0, drops = 0;
+    stage.line.lives.back()->logger.flush([&](std::string_view line) {
+        if (line.contains("host says")) ++infos;
+        if (line.contains("event dropped")) ++drops;
+    });
+    CHECK(infos == 20);
+    CHECK(drops == 20);
+}
+
 TEST_CASE("what ends a connection counts for the host's rate: one in debt is dialled later") {
     const std::string name(4'000'000, 'e');
     proto::ErrorMessage error;
