@@ -333,6 +333,10 @@ std::expected<void, Refusal> Registry::reset_cursor(std::string_view name,
     if (!core_->hosts.contains(name)) {
         return refuse(Refusal::Why::unknown, std::string(name) + " is not known here");
     }
+    // There is no subscription that could take it.
+    if (core_->ban_of(name)) {
+        return refuse(Refusal::Why::banned, std::string(name) + " is banned: unblock it first");
+    }
     core_->fleet.reset_cursor(name, cursor);
     return {};
 }

@@ -25,6 +25,10 @@ bool is_done(const std::string& answer) {
     return answer.contains("200 OK") && answer.contains("{\"success\":\"true\"}");
 }
 
+bool is_done_for_one(const std::string& answer) {
+    return answer.contains("200 OK") && answer.contains("\"hosts\":1");
+}
+
 }  // namespace
 
 TEST_CASE("a quarantine ends when its operator says so, and not when a stranger does") {
@@ -92,4 +96,45 @@ TEST_CASE("who announces a host that has only failed has it dialled at once") {
         return;
     }
     FAIL("its pauses are never longer than 15 s");
+}
+
+TEST_CASE("a host that is blocked is left at once, and goes on behind its cursor when it is not") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        connection.send(event(10 * connection.number));
+        connection.live_on();
+    });
+    CHECK(stage.seen(1) == contents({10}));
+    CHECK(is_done_for_one(stage.order("/admin/hosts/block", order_of(stage, ",\"reason\":\"x\""))));
+    stage.line.world.run_for(10min);
+    CHECK(stage.host->cursors.size() == 1);
+    CHECK(stage.shows("relay_connected_inbound 0"));
+    const std::string refused =
+        stage.order("/admin/hosts/resetCursor", order_of(stage, ",\"cursor\":3"));
+    CHECK(refused.contains("HostBanned"));
+    CHECK(is_done_for_one(stage.order("/admin/hosts/unblock", order_of(stage))));
+    CHECK(stage.seen(2) == contents({10, 20}));
+    REQUIRE(stage.host->cursors.size() == 2);
+    CHECK(stage.host->cursors[1] == 10u);
+}
+
+TEST_CASE("a cursor that is ordered is asked for at once, and limits hold for a host that runs") {
+    Stage stage([](ScriptedHost::Connection connection) {
+        for (std::uint64_t seq : {10u, 20u, 30u}) {
+            if (seq > connection.cursor.value_or(20)) connection.send(event(seq));
+        }
+        connection.live_on();
+    });
+    CHECK(stage.seen(3) == contents({10, 20, 30}));
+    CHECK(is_done(stage.order("/admin/hosts/resetCursor", order_of(stage, ",\"cursor\":15"))));
+    CHECK(stage.seen(5) == contents({10, 20, 30, 20, 30}));
+    CHECK(is_done(stage.order("/admin/hosts/resetCursor", order_of(stage, ",\"cursor\":null"))));
+    CHECK(stage.seen(6) == contents({10, 20, 30, 20, 30, 30}));
+    REQUIRE(stage.host->cursors.size() == 3);
+    CHECK(stage.host->cursors[1] == 15u);
+    CHECK_FALSE(stage.host->cursors[2].has_value());
+    CHECK(is_done(
+        stage.order("/admin/hosts/changeLimits", order_of(stage, ",\"events_per_second\":7"))));
+    stage.line.world.run_for(2s);
+    CHECK(stage.admin_page("/admin/hosts").contains("\"limit_events_per_second\":7,"));
+    CHECK(stage.host->cursors.size() == 3);
 }

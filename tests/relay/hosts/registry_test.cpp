@@ -268,6 +268,10 @@ TEST_ON_BOTH_KERNELS("orders reach the host; of one that is not known they are r
           std::vector<std::string>{"a.example from 12", "a.example from now", "a.example has 3"});
     CHECK_FALSE(life.registry->change_limits("nobody.example", limits));
     CHECK_FALSE(life.registry->reset_cursor("nobody.example", 1));
+    CHECK(life.registry->ban("a.example", "spam"));
+    const auto refused = life.registry->reset_cursor("a.example", 1);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().why == Refusal::Why::banned);
 }
 
 TEST_ON_BOTH_KERNELS("what a stranger announced stays out of private networks, also later") {
