@@ -75,7 +75,13 @@ void write_live(JsonWriter& json, const hosts::HostStatus& live) {
     json.key("troubles");
     write_troubles(json, live.troubles);
     json.key("connections").number(live.connections);
-    json.key("lag_ms").number(live.lag_ms);
+    json.key("lag_ms");
+    if (live.lag_ms) {
+        json.number(*live.lag_ms);
+    } else {
+        json.null();
+    }
+    json.key("rev_ahead_ms").number(live.rev_ahead_ms);
     // Most hosts have less than one in a second.
     json.key("events_per_minute").number(std::llround(live.events_per_second * 60));
     json.key("bytes_per_second").number(std::llround(live.bytes_per_second));

@@ -74,6 +74,9 @@ HostStatus Subscriber::status() {
     const Nanos now = context_.env.clock.now();
     const ingest::HostCounts& counts = host_.counts;
     const std::uint64_t newest_ms = counts.newest_rev_ms.load(std::memory_order_relaxed);
+    const std::int64_t after_ms = counts.newest_came_after_ms.load(std::memory_order_relaxed);
+    std::optional<std::uint64_t> lag_ms;
+    if (newest_ms != 0) lag_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(after_ms, 0));
     return {.name = host_.name,
             .phase = phase_,
             .last_seq = last_seq_,
@@ -97,7 +100,8 @@ HostStatus Subscriber::status() {
             .events_per_second = rate_.events_per_second(now),
             .bytes_per_second = rate_.bytes_per_second(now),
             .limit_events_per_second = static_cast<std::uint32_t>(rate_.limits().events_per_second),
-            .lag_ms = newest_ms == 0 || newest_ms > now_ms() ? 0 : now_ms() - newest_ms,
+            .lag_ms = lag_ms,
+            .rev_ahead_ms = newest_ms - std::min(newest_ms, now_ms()),
             .is_throttled = rate_.is_throttled(now),
             .is_quarantined = is_quarantined_,
             .is_relay = is_relay_};

@@ -106,7 +106,10 @@ struct HostStatus {
     double events_per_second = 0;  // of the last while
     double bytes_per_second = 0;
     std::uint32_t limit_events_per_second = 0;
-    std::uint64_t lag_ms = 0;     // our clock minus the newest commit of it; 0: none has passed
+    // Of its newest commit: how old it was when it came, and how far it is ahead of our clock still.
+    // Nothing: none has passed since the start.
+    std::optional<std::uint64_t> lag_ms;
+    std::uint64_t rev_ahead_ms = 0;
     bool is_throttled = false;    // held back for more than half of ten minutes
     bool is_quarantined = false;  // asked once an hour
     bool is_relay = false;        // says so

@@ -156,11 +156,16 @@ void Shard::Core::count_passed(const Event& event, const Account& account, const
         }
         if (account.host_id == 0) context.metrics.new_accounts.add(me);
     }
-    if (!ruling.proof) return;
-    // Of two shards that do this at once, either will do.
+    // The rev of a #sync may be years old. Bridges count their revs from 1970: these are no times.
+    if (!ruling.proof || event.kind != FactsKind::commit) return;
+    constexpr std::uint64_t earliest_ms = 1'577'836'800'000;  // 2020, before there was a network
     const std::uint64_t rev_ms = proto::Tid(ruling.proof->rev).micros() / 1000;
+    if (rev_ms < earliest_ms) return;
+    // Of two shards that do this at once, either will do.
     if (rev_ms > counts.newest_rev_ms.load(std::memory_order_relaxed)) {
         counts.newest_rev_ms.store(rev_ms, std::memory_order_relaxed);
+        counts.newest_came_after_ms.store(
+            event.received.count() - static_cast<std::int64_t>(rev_ms), std::memory_order_relaxed);
     }
 }
 

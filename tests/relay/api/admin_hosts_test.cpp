@@ -129,6 +129,7 @@ void add_sample(Rig& rig) {
                            .future_cursors = 36,
                            .rate_waits = 37};
     view.live->lag_ms = 24;
+    view.live->rev_ahead_ms = 27;
     view.live->events_per_second = 0.26;
     view.live->bytes_per_second = 1000.6;
     view.live->limit_events_per_second = 70;
@@ -172,7 +173,8 @@ TEST_IN_SIMULATION("an operator sees of each host all that is known") {
                   R"("limited":25,"unverified":26,"troubles":{"stale":31,"unreadable":32,)"
                   R"("poison_steps":33,"seq_leaps":34,"seq_regressions":35,"future_cursors":36,)"
                   R"("rate_waits":37},)"
-                  R"("connections":3,"lag_ms":24,"events_per_minute":16,"bytes_per_second":1001,)"
+                  R"("connections":3,"lag_ms":24,"rev_ahead_ms":27,"events_per_minute":16,)"
+                  R"("bytes_per_second":1001,)"
                   R"("limit_events_per_second":70,"window_events":4,"window_bytes":500,)"
                   R"("last_event_ms":3001,"connected_since_ms":7000,"next_attempt_ms":9000,)"
                   R"("failure":"stream: closed","failed_ms":8000}})") != body.npos);

@@ -638,3 +638,32 @@ TEST_CASE("a shard that stops rules on what it can and gives the rest back undon
         CHECK(rig.shard->status().parked == 0);
     });
 }
+
+TEST_CASE("how late a host is its newest commit tells, no #sync, and no rev that is no time") {
+    ShardRig rig;
+    rig.run([&] {
+        const HostCounts& counts = rig.host_ref(0).counts;
+        SignedRepo carol = rig.new_account(0);
+        const Buffer of_1970 = carol.create(rig.seq(), rig.wall(), path(1));
+        const proto::Tid a_counter = proto::Tid::of_micros(5'000'000, 0);
+        CHECK(rig.passes(0, support::forge::with_rev(carol, of_1970, a_counter)));
+        SignedRepo dave = rig.new_account(0);
+        dave.create(rig.seq(), rig.wall(), path(1));
+        CHECK(rig.passes(0, dave.sync(rig.seq(), rig.wall())));
+        CHECK(counts.newest_rev_ms == 0);
+
+        SignedRepo alice = rig.new_account(0);
+        SignedRepo bob = rig.new_account(0);
+        CHECK(rig.passes(0, bob.create(rig.seq(), rig.wall(), path(1))));
+        CHECK(counts.newest_rev_ms > 0);
+        const WallMillis late = rig.wall() + 5s;
+        rig.sleep(95s);
+        CHECK(rig.passes(0, alice.create(rig.seq(), late, path(1))));
+        CHECK(counts.newest_rev_ms == static_cast<std::uint64_t>(late.count()));
+        CHECK(counts.newest_came_after_ms >= 90'000);
+        CHECK(counts.newest_came_after_ms < 100'000);
+        // A clock that is ahead, by less than is forged.
+        CHECK(rig.passes(0, bob.create(rig.seq(), rig.wall() + 60s, path(2))));
+        CHECK(counts.newest_came_after_ms < -50'000);
+    });
+}
