@@ -107,7 +107,7 @@ void write_row(JsonWriter& json, const HostView& view, const HostFigure& figure)
     json.key("state").text(hosts::state_name(row.state));
     json.key("source").text(hosts::source_name(row.source));
     json.key("trusted").boolean(row.is_trusted);
-    json.key("seq").number(figure.seq);
+    json.key("seq").number(next_seq_of(row, figure));
     json.key("accounts").number(figure.accounts);
     if (!row.failure.empty()) json.key("failure").text(row.failure);
     if (!row.ban_reason.empty()) json.key("ban_reason").text(row.ban_reason);

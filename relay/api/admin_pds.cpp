@@ -52,7 +52,7 @@ void write_pds(JsonWriter& json, const HostView& view, const hosts::HostFigure& 
     json.key("CreatedAt").text(date_text(row.added));
     json.key("Host").text(hosts::host_name(row.address));
     json.key("SSL").boolean(row.address.is_tls);
-    json.key("Cursor").number(figure.seq);
+    json.key("Cursor").number(next_seq_of(row, figure));
     json.key("Registered").boolean(!is_banned);
     json.key("Blocked").boolean(is_banned);
     json.key("CrawlRateLimit").number(0);

@@ -28,7 +28,7 @@ void write_host(JsonWriter& json, const std::string& name, const HostView& view,
                 const HostFigure& figure) {
     json.begin_object();
     json.key("hostname").text(name);
-    json.key("seq").number(figure.seq);
+    json.key("seq").number(next_seq_of(view.row, figure));
     json.key("accountCount").number(figure.accounts);
     json.key("status").text(public_status(view));
     json.end_object();

@@ -7,6 +7,10 @@ HostFigure figure_of(const HostFigures& figures, std::string_view name) {
     return found == figures.end() ? HostFigure() : found->second;
 }
 
+std::uint64_t next_seq_of(const HostRow& row, const HostFigure& figure) {
+    return row.cursor_order ? row.cursor_order->cursor.value_or(0) : figure.seq;
+}
+
 std::shared_ptr<const HostFigures> FigureBook::get() {
     const bool is_fresh = has_figures_ && env_.clock.now() - refreshed_ < max_age;
     if (!is_fresh && !is_refreshing_) refresh();

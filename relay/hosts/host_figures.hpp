@@ -16,6 +16,7 @@
 
 #include "relay/env/env.hpp"
 #include "relay/event_log/host_table.hpp"
+#include "relay/hosts/host_row.hpp"
 
 namespace ringlay::hosts {
 
@@ -29,6 +30,10 @@ using HostFigures = std::map<std::string, HostFigure, std::less<>>;  // by name
 
 // Nothing is known of a host without an entry.
 HostFigure figure_of(const HostFigures& figures, std::string_view name);
+
+// From where the host is read next, which is what its own operator wants to know: acknowledged of
+// its stream, unless ours has ordered otherwise. 0: live, or from the beginning.
+std::uint64_t next_seq_of(const HostRow& row, const HostFigure& figure);
 
 struct FigureSources {
     std::function<std::vector<event_log::Host>()> log_hosts;

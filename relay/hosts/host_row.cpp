@@ -23,6 +23,8 @@ enum class Field : std::uint8_t {
     last_event,
     failure,
     added_from,
+    ordered_cursor,
+    is_ordered_live,
 };
 
 constexpr std::size_t max_text_bytes = 2048;
@@ -101,6 +103,12 @@ void take_number(StoredRow& stored, Field field, std::uint64_t number) {
             return;
         case Field::last_event:
             row.last_event = time_of(number);
+            return;
+        case Field::ordered_cursor:
+            row.cursor_order = CursorOrder{number - 1};
+            return;
+        case Field::is_ordered_live:
+            row.cursor_order = CursorOrder{};
             return;
         default:
             return;  // of a later version
@@ -191,6 +199,10 @@ Buffer encode(const HostRow& row, std::uint64_t id) {
     out.number(Field::last_event, number_of(row.last_event));
     out.text(Field::failure, row.failure);
     out.text(Field::added_from, row.added_from);
+    if (row.cursor_order) {
+        out.limit(Field::ordered_cursor, row.cursor_order->cursor);
+        out.number(Field::is_ordered_live, !row.cursor_order->cursor);
+    }
     return out.take();
 }
 

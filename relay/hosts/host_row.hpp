@@ -40,6 +40,12 @@ struct HostLimits {
     bool operator==(const HostLimits&) const = default;
 };
 
+// From where an operator wants a host to be read. It holds until an event has come behind it.
+struct CursorOrder {
+    std::optional<std::uint64_t> cursor;  // nothing: live
+    bool operator==(const CursorOrder&) const = default;
+};
+
 // What a subscriber has to know of its host; may change while it runs.
 struct HostOrders {
     HostLimits limits;
@@ -48,6 +54,8 @@ struct HostOrders {
     bool is_quarantined = false;  // dials once an hour
     bool is_strangers = false;    // a stranger announced it: never to be found in a private network
     bool is_operators = false;    // he named it: any number of these at one address
+    // For one that begins: stronger than what the log knows.
+    std::optional<CursorOrder> cursor_order = std::nullopt;
     bool operator==(const HostOrders&) const = default;
 };
 
@@ -70,6 +78,7 @@ struct HostRow {
     WallMillis last_event{};      // 0: none
     std::string failure;          // why the last connection ended
     std::string added_from;       // the address that asked for it; of requestCrawl
+    std::optional<CursorOrder> cursor_order;
 
     bool operator==(const HostRow&) const = default;
 };

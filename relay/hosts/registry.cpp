@@ -146,12 +146,13 @@ void Registry::Core::take_statuses() {
     }
     is_asking = true;
     asked.reset();
+    const Nanos asked_at = env.clock.now();
     std::vector<HostStatus> statuses = fleet.statuses();
     for (HostStatus& status : statuses) {
         auto found = hosts.find(status.name);
         // What was just ended may still be in a report.
         if (found != hosts.end() && running.contains(status.name)) {
-            take_report(found->second, std::move(status));
+            take_report(found->second, std::move(status), asked_at);
         }
     }
     count_states();
@@ -161,7 +162,7 @@ void Registry::Core::take_statuses() {
     asked.set();
 }
 
-void Registry::Core::take_report(Entry& entry, HostStatus status) {
+void Registry::Core::take_report(Entry& entry, HostStatus status, Nanos asked_at) {
     HostRow& row = entry.row;
     const bool is_connected = status.phase == HostPhase::connected;
     if (is_connected) row.last_connected = env.clock.wall();
@@ -179,6 +180,10 @@ void Registry::Core::take_report(Entry& entry, HostStatus status) {
         row.state = state;
     }
     row.failure = status.failure;
+    if (row.cursor_order && !status.counts_anew && entry.ordered_at < asked_at) {
+        row.cursor_order.reset();  // from here on the log knows
+        entry.is_dirty = true;
+    }
     entry.accounts = std::max(entry.accounts, status.accounts);
     entry.live = std::move(status);
 }
@@ -330,15 +335,27 @@ std::expected<void, Refusal> Registry::change_limits(std::string_view name,
 
 std::expected<void, Refusal> Registry::reset_cursor(std::string_view name,
                                                     std::optional<std::uint64_t> cursor) {
-    if (!core_->hosts.contains(name)) {
-        return refuse(Refusal::Why::unknown, std::string(name) + " is not known here");
+    return core_->reset_cursor(std::string(name), cursor);
+}
+
+// Written down first: the subscriber has it in memory only, until an event comes.
+std::expected<void, Refusal> Registry::Core::reset_cursor(const std::string& name,
+                                                          std::optional<std::uint64_t> cursor) {
+    auto found = hosts.find(name);
+    if (found == hosts.end()) return refuse(Refusal::Why::unknown, name + " is not known here");
+    if (ban_of(name)) {
+        return refuse(Refusal::Why::banned, name + " is banned: unblock it first");
     }
-    // There is no subscription that could take it.
-    if (core_->ban_of(name)) {
-        return refuse(Refusal::Why::banned, std::string(name) + " is banned: unblock it first");
-    }
-    core_->fleet.reset_cursor(name, cursor);
-    return {};
+    auto before = std::exchange(found->second.row.cursor_order, CursorOrder{cursor});
+    found->second.ordered_at = Nanos::max();
+    auto saved = save(name);
+    if (saved) fleet.reset_cursor(name, cursor);
+    found = hosts.find(name);
+    if (found == hosts.end()) return saved;
+    if (!saved) found->second.row.cursor_order = before;
+    found->second.ordered_at = env.clock.now();
+    snapshot.reset();
+    return saved;
 }
 
 void Registry::set_accounts(const std::map<std::string, std::uint64_t, std::less<>>& accounts) {

@@ -23,6 +23,7 @@ struct Registry::Core {
         std::uint64_t accounts = 0;  // the most that were reported; for its next subscriber
         bool is_dirty = false;       // the store has another row
         bool is_left_out = false;    // not dialled, since max_hosts others are
+        Nanos ordered_at{};          // since when its subscriber has the order of the row's cursor
     };
 
     Core(env::Env& its_env, base::Logger& its_logger, base::Metrics& metrics, HostFleet its_fleet,
@@ -74,9 +75,12 @@ struct Registry::Core {
     void mark_not_connected(Entry& entry);
     std::expected<std::size_t, Refusal> ban(const std::string& target, std::string_view reason);
     std::expected<std::size_t, Refusal> unban(const std::string& target);
+    std::expected<void, Refusal> reset_cursor(const std::string& name,
+                                              std::optional<std::uint64_t> cursor);
 
     void take_statuses();
-    void take_report(Entry& entry, HostStatus status);
+    // `asked_at`: the report is not older.
+    void take_report(Entry& entry, HostStatus status, Nanos asked_at);
     void count_states();
     void follow();
     void save_dirty(bool all);

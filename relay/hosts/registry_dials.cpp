@@ -83,8 +83,10 @@ void Registry::Core::start_next() {
     }
     const base::HostAddress address = entry.row.address;
     const std::uint64_t accounts = entry.accounts;
+    HostOrders orders = orders_of(entry);
+    orders.cursor_order = entry.row.cursor_order;
     running.emplace(name, address);
-    fleet.start(address, orders_of(entry));
+    fleet.start(address, orders);
     if (accounts > 0) fleet.set_accounts(name, accounts);
 }
 

@@ -68,6 +68,7 @@ Subscriber::Subscriber(HostContext& context, base::HostAddress address, const Ho
     host_.is_tls = address_.is_tls;
     host_.is_strangers.store(orders.is_strangers, std::memory_order_relaxed);
     if (known) logged_above_.assign(known->seqs_above.rbegin(), known->seqs_above.rend());
+    if (orders.cursor_order) set_cursor(orders.cursor_order->cursor);
 }
 
 HostStatus Subscriber::status() {
@@ -104,7 +105,8 @@ HostStatus Subscriber::status() {
             .rev_ahead_ms = newest_ms - std::min(newest_ms, now_ms()),
             .is_throttled = rate_.is_throttled(now),
             .is_quarantined = is_quarantined_,
-            .is_relay = is_relay_};
+            .is_relay = is_relay_,
+            .counts_anew = counts_anew_};
 }
 
 std::uint64_t Subscriber::accounts() const {

@@ -106,13 +106,14 @@ struct HostStatus {
     double events_per_second = 0;  // of the last while
     double bytes_per_second = 0;
     std::uint32_t limit_events_per_second = 0;
-    // Of its newest commit: how old it was when it came, and how far it is ahead of our clock still.
-    // Nothing: none has passed since the start.
+    // Of its newest commit: how old it was when it came, and how far it is ahead of our clock
+    // still. Nothing: none has passed since the start.
     std::optional<std::uint64_t> lag_ms;
     std::uint64_t rev_ahead_ms = 0;
     bool is_throttled = false;    // held back for more than half of ten minutes
     bool is_quarantined = false;  // asked once an hour
     bool is_relay = false;        // says so
+    bool counts_anew = false;     // the cursor in the log is not the one it is read from
 };
 
 class Subscriber {

@@ -29,8 +29,9 @@ struct HostCounts {
     std::atomic<std::uint64_t> new_accounts{0};  // first met, or moved here
     // The same, and those that were met in an event that could not be checked: what it is charged.
     std::atomic<std::uint64_t> charged_accounts{0};
-    // Of the commits that passed the one with the newest rev: its unix time, and how much later than
-    // that it came; less than nothing: its host's clock is ahead. 0: none, or revs are no times.
+    // Of the commits that passed the one with the newest rev: its unix time, and how much later
+    // than that it came; less than nothing: its host's clock is ahead. 0: none, or revs are no
+    // times.
     std::atomic<std::uint64_t> newest_rev_ms{0};
     std::atomic<std::int64_t> newest_came_after_ms{0};
 };

@@ -138,3 +138,34 @@ TEST_CASE("a cursor that is ordered is asked for at once, and limits hold for a 
     CHECK(stage.admin_page("/admin/hosts").contains("\"limit_events_per_second\":7,"));
     CHECK(stage.host->cursors.size() == 3);
 }
+
+TEST_CASE(
+    "a cursor that is ordered holds until an event has come behind it, through losses of power") {
+    bool is_talking = true;
+    Stage stage([&](ScriptedHost::Connection connection) {
+        for (std::uint64_t seq : {10u, 20u, 30u}) {
+            if (is_talking && seq > connection.cursor.value_or(0)) connection.send(event(seq));
+        }
+        connection.live_on();
+    });
+    auto lose_power = [&] {
+        stage.line.crash_relay(env::CrashMode::power_loss);
+        stage.line.start_relay();
+        stage.line.world.run_for(10s);
+        return stage.host->cursors.back();
+    };
+    CHECK(stage.seen(3) == contents({10, 20, 30}));
+    is_talking = false;
+    CHECK(is_done(stage.order("/admin/hosts/resetCursor", order_of(stage, ",\"cursor\":15"))));
+    CHECK(lose_power() == 15u);
+    CHECK(stage.admin_page("/admin/hosts").contains("\"seq\":15,\"accounts\""));
+    CHECK(is_done(stage.order("/admin/hosts/resetCursor", order_of(stage, ",\"cursor\":0"))));
+    CHECK(lose_power() == 0u);
+    CHECK(is_done(stage.order("/admin/hosts/resetCursor", order_of(stage, ",\"cursor\":null"))));
+    CHECK_FALSE(lose_power().has_value());
+    CHECK(is_done(stage.order("/admin/hosts/resetCursor", order_of(stage, ",\"cursor\":25"))));
+    is_talking = true;
+    CHECK(lose_power() == 25u);
+    CHECK(lose_power() == 30u);
+    CHECK(stage.admin_page("/admin/hosts").contains("\"seq\":30,\"accounts\""));
+}

@@ -157,6 +157,22 @@ TEST_CASE("a host's status is found under any form of its name") {
             .body.starts_with(R"({"hostname":"new.example","seq":0,"accountCount":0,"status":")"));
 }
 
+TEST_CASE("from where a host is read next is told, also while nothing has come behind an order") {
+    Rig rig;
+    HostView& view = rig.hosts.add("a.example", HostState::active);
+    rig.figures["a.example"] = {.seq = 700, .accounts = 1};
+    auto seq_is = [&](const std::string& seq) {
+        const std::string says = R"({"hostname":"a.example","seq":)" + seq + ",";
+        return rig.get("getHostStatus?hostname=a.example").body.starts_with(says) &&
+               rig.get("listHosts").body.starts_with(R"({"hosts":[)" + says);
+    };
+    CHECK(seq_is("700"));
+    view.row.cursor_order = CursorOrder{15};
+    CHECK(seq_is("15"));
+    view.row.cursor_order = CursorOrder{};
+    CHECK(seq_is("0"));
+}
+
 TEST_CASE("an unknown host is HostNotFound, what names none is BadRequest") {
     Rig rig;
     rig.add("a.example", 7);

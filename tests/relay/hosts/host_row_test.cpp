@@ -46,6 +46,12 @@ TEST_CASE("a row is read as it was written") {
     HostRow bare;
     bare.address = {"a.example", 443, true};
     CHECK(decode_row(encode(bare, 1))->row == bare);
+    for (std::optional<std::uint64_t> cursor :
+         {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(0),
+          std::optional<std::uint64_t>(77)}) {
+        bare.cursor_order = CursorOrder{cursor};
+        CHECK(decode_row(encode(bare, 1))->row == bare);
+    }
 }
 
 TEST_CASE("a row that is cut anywhere is refused or says less, and never reads beyond") {
