@@ -285,6 +285,10 @@ def without_internet(copy):
 def relay_dies_below_the_panel(copy):
     terminal = Terminal(copy, *real_network(copy))
     terminal.wait_for("0 of 0")
+    log = copy.folder / "data/ringlay.log"
+    give_up = time.monotonic() + PATIENCE_S
+    while "event log opened" not in log.read_text():
+        assert time.monotonic() < give_up and terminal.read(0.1), terminal.shown[-3000:]
     copy.kill(f"ringlay --data-dir {copy.folder}")
     assert terminal.finish() == 137, terminal.shown[-3000:]
     for words in ("The relay has ended with status 137", '"event":"event log opened"'):
