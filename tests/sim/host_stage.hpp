@@ -70,7 +70,7 @@ class ScriptedHost {
     };
     using Script = std::function<void(Connection)>;
 
-    ScriptedHost(env::World& world, Script script) : world_(world), script_(std::move(script)) {
+    ScriptedHost(env::World& world, Script script) : script_(std::move(script)) {
         world.machine("host").start_worker({.name = "host", .index = 0}, [this] { run(); });
     }
 
@@ -105,7 +105,6 @@ class ScriptedHost {
         server.serve(*listener);
     }
 
-    env::World& world_;
     const Script script_;
     env::Env env_;
     net::HttpServerCounters counters_;
