@@ -76,7 +76,7 @@ bool Log::Core::remove_oldest() {
     bool is_gone = removed && sync_removals();
     // A slow reader's descriptor would keep the space of a file without a name.
     if (is_gone && held) is_gone = held->truncate(0).has_value();
-    if (!is_gone && !is_stopping) fatal("an old segment cannot be removed");
+    if (!is_gone && !is_stopping && !gives_up) fatal("an old segment cannot be removed");
     counters.segments_removed.fetch_add(1, std::memory_order_relaxed);
     update_gauges();
     is_removing = false;
@@ -89,7 +89,7 @@ bool Log::Core::remove_oldest() {
 Result<void> Log::Core::sync_removals() {
     for (;;) {
         auto synced = directory.sync();
-        if (synced || synced.error().code != Errc::busy || is_stopping) return synced;
+        if (synced || synced.error().code != Errc::busy || is_stopping || gives_up) return synced;
         static_cast<void>(fiber::sleep_for(retry_interval));
     }
 }
@@ -108,7 +108,7 @@ void Log::Core::drop_unneeded_facts() {
         if (!remove_segment_files(directory, base)) fatal("old facts cannot be removed");
     }
     if (!is_changed || has_failed) return;
-    if (!sync_removals() && !is_stopping) return fatal("old facts cannot be removed");
+    if (!sync_removals() && !is_stopping && !gives_up) return fatal("old facts cannot be removed");
     update_gauges();
     room_made.wake_all();
 }

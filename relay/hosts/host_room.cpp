@@ -65,7 +65,7 @@ void HostRoom::set_accounts(std::string_view name, std::uint64_t known) {
 
 void HostRoom::reset_cursor(std::string_view name, std::optional<std::uint64_t> cursor) {
     auto found = guests_.find(name);
-    if (found == guests_.end() || found->second.is_busy) return;
+    if (found == guests_.end() || found->second.is_busy || is_stopping_) return;
     // While its fiber ends, which may take a second, the host may be removed: then it is elsewhere.
     Guest& guest = found->second;
     guest.is_busy = true;

@@ -15,7 +15,7 @@
 
 namespace ringlay::hosts {
 
-// Who named the host first.
+// Who named the host first, or that the administration has named it since.
 enum class HostSource : std::uint8_t { settings, upstream, crawl, admin };
 
 enum class HostState : std::uint8_t {

@@ -122,17 +122,21 @@ bool Registry::Core::is_trusted(const HostRow& row) const {
            });
 }
 
+bool Registry::Core::is_operators(const HostRow& row) const {
+    return row.source == HostSource::settings || row.source == HostSource::admin ||
+           is_of_settings(host_name(row.address));
+}
+
 HostOrders Registry::Core::orders_of(const Entry& entry) const {
     HostOrders orders;
     orders.limits = entry.row.limits;
     orders.is_trusted = is_trusted(entry.row);
-    orders.is_operators =
-        entry.row.source == HostSource::settings || entry.row.source == HostSource::admin;
+    orders.is_operators = is_operators(entry.row);
     orders.begins_live = entry.row.source == HostSource::upstream;
     orders.is_quarantined = entry.row.state == HostState::quarantined;
     // Whoever announced the name may let it point elsewhere after it was checked.
     const base::HostAddress& address = entry.row.address;
-    orders.is_strangers = entry.row.source == HostSource::crawl &&
+    orders.is_strangers = entry.row.source == HostSource::crawl && !orders.is_operators &&
                           !options.private_hosts.allows_host(address.name, address.port);
     return orders;
 }
@@ -341,6 +345,19 @@ std::expected<void, Refusal> Registry::reset_cursor(std::string_view name,
 // Written down first: the subscriber has it in memory only, until an event comes.
 std::expected<void, Refusal> Registry::Core::reset_cursor(const std::string& name,
                                                           std::optional<std::uint64_t> cursor) {
+    while (is_ordering) {
+        if (!ordered.wait()) return refuse(Refusal::Why::disk, "the relay stops");
+    }
+    is_ordering = true;
+    ordered.reset();
+    auto done = take_cursor_order(name, cursor);
+    is_ordering = false;
+    ordered.set();
+    return done;
+}
+
+std::expected<void, Refusal> Registry::Core::take_cursor_order(
+    const std::string& name, std::optional<std::uint64_t> cursor) {
     auto found = hosts.find(name);
     if (found == hosts.end()) return refuse(Refusal::Why::unknown, name + " is not known here");
     if (ban_of(name)) {

@@ -35,6 +35,8 @@ struct Registry::Core {
     std::expected<void, Refusal> save(const std::string& name);
     HostOrders orders_of(const Entry& entry) const;
     bool is_trusted(const HostRow& row) const;
+    // The operator has named it, whoever did so first.
+    bool is_operators(const HostRow& row) const;
 
     // Who is dialled (registry_dials.cpp). What is in these queues is looked at when its turn
     // comes: a host is stopped if it is not wanted by then, and started if it is. One fiber does it
@@ -77,6 +79,8 @@ struct Registry::Core {
     std::expected<std::size_t, Refusal> unban(const std::string& target);
     std::expected<void, Refusal> reset_cursor(const std::string& name,
                                               std::optional<std::uint64_t> cursor);
+    std::expected<void, Refusal> take_cursor_order(const std::string& name,
+                                                   std::optional<std::uint64_t> cursor);
 
     void take_statuses();
     // `asked_at`: the report is not older.
@@ -102,6 +106,8 @@ struct Registry::Core {
     std::map<std::string, base::HostAddress, std::less<>> running;  // that the fleet has
     std::deque<std::string> to_stop;
     std::deque<std::string> to_start;
+    bool is_ordering = false;  // a cursor: one at a time
+    fiber::Event ordered;
     bool is_settling = false;
     fiber::Event settled;
     std::size_t left_out = 0;  // of the last count

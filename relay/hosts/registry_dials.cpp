@@ -22,9 +22,7 @@ bool Registry::Core::is_wanted(const std::string& name, const base::HostAddress&
 std::vector<std::string> Registry::Core::by_rank() const {
     std::vector<std::tuple<bool, WallMillis, std::uint64_t, std::string_view>> order;
     for (const auto& [name, entry] : hosts) {
-        const HostSource source = entry.row.source;
-        const bool is_operators = source == HostSource::settings || source == HostSource::admin;
-        order.emplace_back(!is_operators, -entry.row.last_connected, entry.id, name);
+        order.emplace_back(!is_operators(entry.row), -entry.row.last_connected, entry.id, name);
     }
     std::ranges::sort(order);
     std::vector<std::string> names;

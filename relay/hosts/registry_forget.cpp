@@ -51,9 +51,8 @@ void Registry::Core::forget_unreached() {
     std::vector<std::string> names;
     for (const auto& [name, entry] : hosts) {
         const HostRow& row = entry.row;
-        const bool is_candidate =
-            (row.source == HostSource::crawl || row.source == HostSource::upstream) &&
-            row.state == HostState::pending && row.last_connected.count() == 0;
+        const bool is_candidate = !is_operators(row) && row.state == HostState::pending &&
+                                  row.last_connected.count() == 0;
         if (!is_candidate || !running.contains(name)) continue;
         if (env.clock.wall() - row.added >= options.forgotten_after) names.push_back(name);
     }

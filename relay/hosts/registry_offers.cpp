@@ -93,7 +93,8 @@ void Registry::Core::add(const std::string& name, const base::HostAddress& addre
     count_held(entry.row, +1);
 }
 
-// The administration may say that it is reached otherwise: with TLS, or without.
+// The administration makes it the operator's, and may say that it is reached otherwise: with TLS,
+// or without.
 std::expected<bool, Refusal> Registry::Core::meet_known(Entry& entry, const std::string& name,
                                                         const base::HostAddress& address,
                                                         HostSource source) {
@@ -101,13 +102,20 @@ std::expected<bool, Refusal> Registry::Core::meet_known(Entry& entry, const std:
         return refuse(Refusal::Why::full,
                       name + " is known, but this relay dials no more hosts (max_hosts)");
     }
-    if (source != HostSource::admin || entry.row.address == address) return true;
-    if (is_of_settings(name)) {
+    if (source != HostSource::admin) return true;
+    if (entry.row.address != address && is_of_settings(name)) {
         return refuse(Refusal::Why::invalid,
                       name + " is one of RELAY_HOSTS, with another scheme: change it there");
     }
-    if (auto refusal = privacy_objection(address, name, source)) return std::unexpected(*refusal);
+    if (entry.row.address != address) {
+        if (auto refusal = privacy_objection(address, name, source)) {
+            return std::unexpected(*refusal);
+        }
+    }
+    count_held(entry.row, -1);
+    if (!is_operators(entry.row)) entry.row.source = source;
     entry.row.address = address;
+    count_held(entry.row, +1);
     return true;
 }
 
@@ -122,10 +130,10 @@ std::vector<std::expected<bool, Refusal>> Registry::Core::offer(
         const std::string name = host_name(address);
         auto known = hosts.find(name);
         if (known != hosts.end() && !ban_of(name)) {
-            const base::HostAddress before = known->second.row.address;
+            const HostRow before = known->second.row;
             answers.push_back(meet_known(known->second, name, address, source));
             if (answers.back()) met.push_back(name);
-            if (known->second.row.address != before) {
+            if (known->second.row != before) {
                 changes.push_back(change_of(name, known->second));
                 moved.push_back(name);
             }
@@ -162,6 +170,10 @@ std::vector<std::expected<bool, Refusal>> Registry::Core::offer(
         if (it != running.end() && !is_wanted(name, it->second)) to_stop.push_back(name);
     }
     settle();
+    for (const std::string& name : moved) {
+        auto it = hosts.find(name);
+        if (it != hosts.end()) fleet.change(name, orders_of(it->second));
+    }
     const Waker waker = source == HostSource::admin ? Waker::its_operator : Waker::stranger;
     for (const std::string& name : met) fleet.wake(name, waker);
     return answers;

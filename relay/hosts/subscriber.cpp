@@ -145,9 +145,6 @@ void Subscriber::count_anew(std::uint64_t cursor, bool is_live_only) {
 }
 
 void Subscriber::run() {
-    auto id = context_.sequencer.register_host(host_.name);
-    if (!id) return set_phase(HostPhase::stopped);
-    host_.id = *id;
     back_off_ = BackOff(context_.env.clock.now());
     while (!fiber::is_cancelled()) {
         events_of_connection_ = 0;
@@ -240,6 +237,12 @@ Subscriber::End Subscriber::connect_and_read() {
     if (is_relay_) {
         context_.metrics.relays_refused.add_shared();
         return {.why = "it is a relay, not a host (Server: " + server_ + ")", .is_relay = true};
+    }
+    // The log keeps a number for ever: only who was reached gets one.
+    if (host_.id == 0) {
+        auto id = context_.sequencer.register_host(host_.name);
+        if (!id) return {.why = with_reason("event log", id.error().what)};
+        host_.id = *id;
     }
     ++connections_;
     context_.metrics.connects.add_shared();

@@ -508,6 +508,13 @@ void Resolver::look_up(std::string_view did, std::uint32_t host_id, Done done) {
     core_->look_up(did, host_id, std::move(done));
 }
 
+void Resolver::hasten(std::string_view did, std::uint32_t host_id) {
+    auto found = core_->requests.find(did);
+    if (found == core_->requests.end()) return;
+    core_->move_if_shorter(found->second, host_id);
+    core_->changed.set();
+}
+
 bool Resolver::take_refresh(std::uint32_t host_id) {
     if (core_->budget.take(host_id, core_->env.clock.now())) return true;
     core_->metrics.refused_budget.add(core_->worker());

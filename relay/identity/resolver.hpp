@@ -55,6 +55,8 @@ class Resolver {
 
     // `host_id`: the log's number of the host whose event asks; 0: none does.
     void look_up(std::string_view did, std::uint32_t host_id, Done done);
+    // This host waits for the look-up of that DID, too, if it is asked for and not yet under way.
+    void hasten(std::string_view did, std::uint32_t host_id);
     // Whether this host may cause one more refresh of an identity that is known already; counts it.
     bool take_refresh(std::uint32_t host_id);
     // Returns when all who waited have been answered (unavailable) and no fiber is left. Afterwards

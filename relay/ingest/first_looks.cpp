@@ -24,7 +24,11 @@ void FirstLooks::wait_in_line(std::uint32_t host_id, std::string_view did, Nanos
 void FirstLooks::ended(std::uint32_t host_id, bool was_taken, bool was_in_vain, Nanos now) {
     if (!was_taken && !was_in_vain) return;
     Host& its = host(host_id);
-    its.tokens.charge(now, (was_in_vain ? 1 : 0) - (was_taken ? 1 : 0));
+    // What is owed has a bound: whoever owes it is slow enough.
+    const bool owes_most = !its.tokens.has(now, 1 - at_once_);
+    if (was_taken || !owes_most) {
+        its.tokens.charge(now, (was_in_vain ? 1 : 0) - (was_taken ? 1 : 0));
+    }
     arm(host_id, its, now);
     if (its.line.empty() && its.tokens.is_full(now)) hosts_.erase(host_id);
 }

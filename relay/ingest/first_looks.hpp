@@ -34,7 +34,7 @@ class FirstLooks {
     // False: none is left, or others of this host are in line.
     bool take(std::uint32_t host_id, Nanos now);
     void wait_in_line(std::uint32_t host_id, std::string_view did, Nanos now);
-    // A look-up has been answered. One that was not taken and was in vain is owed.
+    // A look-up has been answered. One that was not taken and was in vain is owed, up to at_once.
     void ended(std::uint32_t host_id, bool was_taken, bool was_in_vain, Nanos now);
 
     struct Turn {

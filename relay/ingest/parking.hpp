@@ -48,14 +48,20 @@ struct Parked {
     Event* last = nullptr;
     ParkReason reason = ParkReason::load;
     Progress progress;
-    bool is_waiting = false;  // else it is about to be looked at, or is being looked at
-    bool is_pinned = false;   // in the account table
-    bool has_own = false;     // what may be of the account's own host is among them
-    std::uint64_t look = 0;   // the look-up that is under way; 0: none
-    // The host in whose line it waits for its first look-up (FirstLooks); 0: in none.
-    std::uint32_t in_line_of = 0;
+    bool is_waiting = false;     // else it is about to be looked at, or is being looked at
+    bool is_pinned = false;      // in the account table
+    bool has_own = false;        // what may be of the account's own host is among them
+    std::uint64_t look = 0;      // the look-up that is under way; 0: none
+    bool is_in_line = false;     // of its hosts, for its first look-up (FirstLooks)
     Nanos alarm = Nanos::max();  // other alarms are outdated
 };
+
+// nullptr: none of its events is of that host.
+inline const Event* first_of_host(const Parked& parked, std::uint32_t host_id) {
+    const Event* event = parked.first;
+    while (event != nullptr && event->host_id != host_id) event = event->parked_next;
+    return event;
+}
 
 class Parking {
   public:

@@ -145,12 +145,19 @@ void Shard::Core::receive(Event& event) {
     }
     if (is_held_up_by_another(*parked, event) && !settle(event, progress)) return;
     parked->has_own |= may_be_of_own_host(event);
+    const bool is_another_host = first_of_host(*parked, event.host_id) == nullptr;
     parking.append(*parked, event, now());
     context.metrics.parked.add(1);
-    // Who waits in line holds up nobody who has not to.
-    const bool is_in_line_of_another =
-        parked->in_line_of != 0 && parked->in_line_of != event.host_id;
-    if (is_in_line_of_another && first_looks.take(event.host_id, now())) begin_turn(*parked, event);
+    // Who waits in line, or at the directory, holds up nobody who has not to.
+    if (is_another_host && parked->is_in_line) {
+        if (first_looks.take(event.host_id, now())) {
+            begin_turn(*parked, event);
+        } else {
+            join_line(*parked, event.host_id);
+        }
+    } else if (is_another_host && parked->look != 0) {
+        resolver.hasten(event.text, event.host_id);
+    }
     // What waits for its pace is overtaken by this one, or must not keep it waiting.
     if (parked->is_waiting && parked->reason == ParkReason::pace) wake(*parked);
 }
@@ -248,7 +255,7 @@ std::optional<ParkReason> Shard::Core::settle_without_key(Event& event, Account&
     const bool is_searched = late.search(event.text) != nullptr;
     const bool waits = options.key_wait > Nanos::zero() && !is_searched;
     if (waits && !progress.is_overdue && !progress.gives_up) return ParkReason::key;
-    const bool needs_turn = !is_searched && !progress.has_turn;
+    const bool needs_turn = !is_searched && !progress.has_turn && !progress.gives_up;
     if (needs_turn && first_looks.is_spent(event.host_id, now())) return ParkReason::key;
 
     if (may_pass_unverified(event, account)) {

@@ -102,7 +102,8 @@ struct Shard::Core {
     void wait_for_refresh(Parked& parked);
     void wait_for_host(Parked& parked);
     void wait_for_pace(Parked& parked);
-    bool may_look_first(Parked& parked);
+    const Event* take_first_look(Parked& parked);
+    void join_line(Parked& parked, std::uint32_t host_id);
     void begin_turn(Parked& parked, const Event& cause);
     void take_turns();
     void set_turn_alarm();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "relay/ingest/shard_core.hpp"
 
@@ -63,13 +64,16 @@ void Shard::Core::on_loaded(std::string_view did, const Account& account) {
 
 void Shard::Core::wait_for_key(Parked& parked) {
     pin(parked);
-    const Progress& progress = parked.progress;
+    Progress& progress = parked.progress;
     const Nanos last = last_moment(*parked.first);
     if (parked.look == 0 && progress.failures == 0) {
-        const bool has_taken = !progress.has_turn;
-        if (has_taken && !may_look_first(parked)) return;
-        look_up(parked, *parked.first, has_taken);
+        const Event* cause = parked.first;
+        const bool needs_turn = !progress.has_turn;
+        if (needs_turn) cause = take_first_look(parked);
+        if (cause == nullptr) return;
+        look_up(parked, *cause, needs_turn);
     }
+    progress.has_turn = true;  // also if one that went before has had it
     if (!progress.is_overdue) {
         set_alarm(parked, std::min(now() + options.key_wait, last));
     } else if (parked.look == 0) {
@@ -124,24 +128,29 @@ void Shard::Core::wait_for_pace(Parked& parked) {
 
 // ----- look-ups for a parked event ------------------------------------------------------------
 
-// Takes one of its host's, or joins its line. Nothing ends the wait there but its turn: no alarm.
-bool Shard::Core::may_look_first(Parked& parked) {
-    const std::uint32_t host_id = parked.first->host_id;
-    if (first_looks.take(host_id, now())) {
-        parked.progress.has_turn = true;
-        return true;
+// Whichever of its hosts has one left takes one, and has to answer for it. If none has, it joins
+// the lines of all: nothing ends the wait there but a turn, there is no alarm.
+const Event* Shard::Core::take_first_look(Parked& parked) {
+    std::set<std::uint32_t> asked;
+    for (const Event* event = parked.first; event != nullptr; event = event->parked_next) {
+        const bool is_first = asked.insert(event->host_id).second;
+        if (is_first && first_looks.take(event->host_id, now())) return event;
     }
+    for (std::uint32_t host_id : asked) join_line(parked, host_id);
+    return nullptr;
+}
+
+void Shard::Core::join_line(Parked& parked, std::uint32_t host_id) {
     first_looks.wait_in_line(host_id, parked.did, now());
-    parked.in_line_of = host_id;
+    parked.is_in_line = true;
     context.metrics.turns.add(1);
     set_turn_alarm();
-    return false;
 }
 
 // Its events begin to wait now.
 void Shard::Core::begin_turn(Parked& parked, const Event& cause) {
     RINGLAY_ASSERT(parked.is_waiting && parked.reason == ParkReason::key && parked.look == 0);
-    parked.in_line_of = 0;
+    parked.is_in_line = false;
     parked.progress.has_turn = true;
     for (Event* event = parked.first; event != nullptr; event = event->parked_next) {
         event->parked_at = now();
@@ -155,8 +164,11 @@ void Shard::Core::take_turns() {
     while (auto turn = first_looks.take_due(now())) {
         context.metrics.turns.add(-1);
         Parked* parked = parking.find(turn->did);
-        if (parked != nullptr && parked->in_line_of == turn->host_id) {
-            begin_turn(*parked, *parked->first);
+        const Event* cause = parked != nullptr && parked->is_in_line
+                                 ? first_of_host(*parked, turn->host_id)
+                                 : nullptr;
+        if (cause != nullptr) {
+            begin_turn(*parked, *cause);
         } else {
             first_looks.ended(turn->host_id, true, false, now());  // another host has had it begun
         }

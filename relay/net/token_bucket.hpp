@@ -32,6 +32,11 @@ class TokenBucket {
         return true;
     }
 
+    bool has(Nanos now, double tokens) {
+        refill(now);
+        return tokens_ >= tokens;
+    }
+
     void charge(Nanos now, double cost = 1) {
         refill(now);
         tokens_ -= cost;

@@ -95,9 +95,20 @@ std::optional<std::vector<RowChange>> decode(Bytes body) {
     return changes;
 }
 
+// Whether a record may begin there, by its first row: a checksum at each byte would take minutes.
+bool looks_like_record(Bytes journal, std::size_t at) {
+    if (journal.size() - at < head_bytes + row_head_bytes) return false;
+    const std::uint64_t size = load_le<std::uint32_t>(journal, at + 4);
+    const std::uint8_t kind = journal[at + head_bytes];
+    const std::uint64_t key_size = load_le<std::uint16_t>(journal, at + head_bytes + 1);
+    const std::uint64_t value_size = load_le<std::uint32_t>(journal, at + head_bytes + 3);
+    return (kind == put_kind || kind == erase_kind) &&
+           row_head_bytes + key_size + value_size <= size;
+}
+
 bool has_record_behind(Bytes journal, std::size_t at) {
     for (std::size_t i = at + 1; i + head_bytes <= journal.size(); ++i) {
-        if (body_at(journal, i)) return true;
+        if (looks_like_record(journal, i) && body_at(journal, i)) return true;
     }
     return false;
 }
@@ -172,7 +183,9 @@ Result<void> RowStore::check(std::span<const RowChange> changes) const {
 
 Result<void> RowStore::write(std::span<const RowChange> changes) {
     if (changes.empty()) return {};
-    while (is_writing_) {
+    // In the order of the calls: what was made of rows earlier must not be written behind what came
+    // later. So the turn is handed on, and nobody gets in between.
+    if (is_writing_) {
         auto turn = writers_.wait("its turn to write rows", Deadline::never());
         if (!turn) return turn;
     }
@@ -185,8 +198,11 @@ Result<void> RowStore::write(std::span<const RowChange> changes) {
         // Should it fail, the old journal is as good as before.
         static_cast<void>(write_anew());
     }
-    is_writing_ = false;
-    writers_.wake_one();
+    if (writers_.empty()) {
+        is_writing_ = false;
+    } else {
+        writers_.wake_one();
+    }
     return done;
 }
 

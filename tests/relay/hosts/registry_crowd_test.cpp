@@ -168,6 +168,26 @@ TEST_IN_SIMULATION("a candidate that was never reached is forgotten after a whil
     CHECK(why(life.offer("crawl.example", HostSource::crawl)) == "added");
 }
 
+TEST_IN_SIMULATION("whom the operator names later is his, and is not forgotten") {
+    {
+        Life life(world, forgetful());
+        for (std::string_view name : {"a.example", "b.example", "c.example"}) {
+            CHECK(life.offer(name, HostSource::crawl).has_value());
+        }
+        CHECK_FALSE(life.fleet.running.at("a.example").is_operators);
+        CHECK(why(life.offer("a.example", HostSource::admin)) == "known");
+        CHECK(life.fleet.running.at("a.example").is_operators);
+        CHECK_FALSE(life.fleet.running.at("a.example").is_strangers);
+    }
+    Life life(world, forgetful({{"b.example", 443, true}}));
+    CHECK(life.registry->view("a.example")->row.source == HostSource::admin);
+    CHECK(life.fleet.running.at("b.example").is_operators);
+    CHECK(life.offer("reached.example", HostSource::upstream).has_value());
+    life.fleet.reports = {{"reached.example", connected("reached.example")}};
+    static_cast<void>(fiber::sleep_for(180min));
+    CHECK(life.fleet.names() == Names{"a.example", "b.example", "reached.example"});
+}
+
 TEST_IN_SIMULATION("what was named lately, or not yet tried again after a long pause, is kept") {
     RegistryOptions options = forgetful();
     {

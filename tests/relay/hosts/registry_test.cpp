@@ -52,14 +52,19 @@ TEST_ON_BOTH_KERNELS("hosts of the settings come and go with them; others stay")
     CHECK(life.fleet.names() == Names{"a.example"});
 }
 
-TEST_ON_BOTH_KERNELS("a host that is known is dialled soon, and stays as it is") {
+TEST_ON_BOTH_KERNELS(
+    "a host that is known is dialled soon; whom the operator names is his from then on") {
     Life life(world, options_with());
     CHECK(life.offer("a.example", HostSource::upstream).value() == false);
     CHECK(life.offer("a.example", HostSource::crawl).value() == true);
+    CHECK(life.registry->view("a.example")->row.source == HostSource::upstream);
     CHECK(life.offer("a.example", HostSource::admin).value() == true);
     CHECK(life.fleet.said == std::vector<std::string>{"start a.example", "wake a.example",
+                                                      "change a.example",
                                                       "operator wakes a.example"});
-    CHECK(life.registry->view("a.example")->row.source == HostSource::upstream);
+    CHECK(life.registry->view("a.example")->row.source == HostSource::admin);
+    CHECK(life.offer("a.example", HostSource::crawl).value() == true);
+    CHECK(life.registry->view("a.example")->row.source == HostSource::admin);
 }
 
 TEST_ON_BOTH_KERNELS("private hosts come from the operator alone") {
@@ -339,9 +344,9 @@ TEST_ON_BOTH_KERNELS("the administration may say that a known host is reached ot
         CHECK(life.fleet.said == std::vector<std::string>{"wake pds.lan:2600"});
         CHECK(why(life.offer("https://pds.lan:2600", HostSource::admin)) == "known");
         CHECK(life.registry->view("pds.lan:2600")->row.address.is_tls);
-        CHECK(life.fleet.said == std::vector<std::string>{"wake pds.lan:2600", "stop pds.lan:2600",
-                                                          "start pds.lan:2600",
-                                                          "operator wakes pds.lan:2600"});
+        CHECK(life.fleet.said == std::vector<std::string>{
+                                     "wake pds.lan:2600", "stop pds.lan:2600", "start pds.lan:2600",
+                                     "change pds.lan:2600", "operator wakes pds.lan:2600"});
         auto of_settings = life.offer("https://localhost:2583", HostSource::admin);
         REQUIRE_FALSE(of_settings);
         CHECK(of_settings.error().words.contains("RELAY_HOSTS"));

@@ -166,6 +166,20 @@ TEST_ON_BOTH_KERNELS("calls at the same time are put in line") {
     CHECK(open_store(directory)->rows().size() == 20);
 }
 
+TEST_ON_BOTH_KERNELS("who waits to write is not overtaken by who comes later") {
+    const env::Directory directory = world.directory();
+    auto store = open_store(directory);
+    fiber::TaskGroup writers;
+    writers.spawn("writes twice", [&] {
+        CHECK(put(*store, "first", "value"));
+        CHECK(put(*store, "key", "new"));
+    });
+    writers.spawn("writes in between", [&] { CHECK(put(*store, "key", "old")); });
+    while (writers.size() > 0) fiber::yield();
+    CHECK(store->rows().at("key") == bytes("new"));
+    CHECK(open_store(directory)->rows().at("key") == bytes("new"));
+}
+
 TEST_ON_BOTH_KERNELS("a large write is several records, and so is a journal made anew of it") {
     const env::Directory directory = world.directory();
     auto store = open_store(directory);
