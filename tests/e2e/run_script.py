@@ -98,11 +98,15 @@ class Terminal:
             [copy.tree / "scripts/run", *flags], stdin=slave, stdout=slave, stderr=slave,
             env={**os.environ, "PATH": copy.path, "TMPDIR": str(copy.temporary), "TERM": "xterm",
                  **environment},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            start_new_session=True, preexec_fn=self.take_terminal,
         )
         os.close(slave)
         self.shown = ""
+
+    @staticmethod
+    def take_terminal():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored below a shell's background
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def read(self, seconds):
         if not select.select([self.master], [], [], seconds)[0]:
