@@ -24,6 +24,9 @@ Registry::Core::Core(env::Env& its_env, base::Logger& its_logger, base::Metrics&
              .per_domain = options.new_hosts_per_domain_per_day,
              .per_address = options.new_hosts_per_address_per_day}),
       rows_depth(metrics.queue("host_rows", options.max_hosts)) {
+    for (const base::HostAddress& address : options.settings) {
+        names_of_settings.insert(host_name(address));
+    }
     constexpr HostState all[] = {HostState::pending, HostState::active,    HostState::idle,
                                  HostState::offline, HostState::throttled, HostState::quarantined,
                                  HostState::banned};

@@ -8,6 +8,7 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <set>
 
 #include "relay/hosts/new_host_quota.hpp"
 #include "relay/hosts/registry.hpp"
@@ -100,6 +101,7 @@ struct Registry::Core {
     std::uint64_t next_id = 1;
     NewHostQuota quota;
     Totals totals;
+    std::set<std::string> names_of_settings;  // of options.settings: asked for each row
     std::map<std::string, std::uint32_t, std::less<>> held;  // hosts with a bound, by holder
     bool has_started = false;
     Nanos started_at{};

@@ -17,8 +17,7 @@ bool is_private_name(const base::HostAddress& address) {
 }  // namespace
 
 bool Registry::Core::is_of_settings(const std::string& name) const {
-    return std::ranges::any_of(options.settings,
-                               [&](const auto& address) { return host_name(address) == name; });
+    return names_of_settings.contains(name);
 }
 
 // Whether it counts against what its holder may have.
