@@ -1,7 +1,5 @@
 // Who becomes a host: what settings, lists, strangers and the administration name.
 
-#include <algorithm>
-
 #include "relay/hosts/registry_core.hpp"
 
 namespace ringlay::hosts {
